@@ -1,0 +1,1 @@
+"""Generators: one module and one card each. Installed as ``genobench.baselines``."""

@@ -1,0 +1,1 @@
+"""Real and simulated cohorts: reading, quality control, splits, variant selection."""

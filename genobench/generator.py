@@ -1,0 +1,219 @@
+"""What a generator is: the contract, its budget, its card."""
+
+from __future__ import annotations
+
+import json
+import time
+import tomllib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING as NO_DEFAULT
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genobench.cohort import Cohort, Genotypes, Labels
+from genobench.errors import GenobenchError
+
+Conditioning = Literal["native", "strata", "none"]
+FitOn = Literal["train", "control"]
+Role = Literal["entrant", "ceiling", "floor", "leak"]
+SETTINGS = ("toy", "smoke", "small", "paper")
+
+
+def _silent(progress: Mapping[str, float]) -> None:
+    """Progress callback that listens to nothing."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one fit may use.
+
+    Attributes
+    ----------
+    seconds
+        Wall-clock time of ``fit``; a generator stops by itself within it and keeps its best state.
+    device
+        ``cpu`` or ``cuda``.
+    threads
+        CPU threads it was given. The harness sets them; a generator leaves them alone.
+    report
+        Called now and then with figures such as ``{"step": 200, "validation": 0.31}``.
+    """
+
+    seconds: float = float("inf")
+    device: str = "cpu"
+    threads: int = 1
+    report: Callable[[Mapping[str, float]], None] = _silent
+
+    def deadline(self) -> float:
+        """Reading of ``time.monotonic()`` at which a fit that begins now must have ended."""
+        return time.monotonic() + self.seconds
+
+
+class Generator(ABC):
+    """A generator of synthetic genotypes.
+
+    A subclass is a dataclass whose fields are its settings, with defaults; the constructor does
+    nothing else. Learned state lives in attributes that end in an underscore and travels through
+    `state` and `restore`; ``save`` writes it as safetensors and the settings as JSON, so that
+    nothing is ever unpickled. Randomness comes from ``seed`` alone; global random state, thread
+    counts and default dtypes are left as found. ``genobench check NAME`` tests every promise.
+    """
+
+    @abstractmethod
+    def fit(self, train: Cohort, validation: Cohort, *, seed: int, budget: Budget) -> Self:
+        """Learn from ``train``; ``validation`` serves early stopping and model selection only.
+
+        Both cohorts carry the same variants, no missing call and a trait (binary or quantitative).
+        """
+
+    @abstractmethod
+    def sample(self, labels: Labels, *, seed: int) -> Genotypes:
+        """Synthetic people with these labels.
+
+        Parameters
+        ----------
+        labels
+            (k,) float32, k >= 0, on the scale of the training labels.
+        seed
+            The same seed gives the same rows on CPU; other seeds give other rows.
+
+        Returns
+        -------
+        (k, m) int8, values 0 / 1 / 2, in memory of its own.
+        """
+
+    @abstractmethod
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything learned, as named arrays."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state` returned."""
+
+    def settings(self) -> dict[str, Any]:
+        """Settings by name, as given to the constructor."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.init}  # type: ignore[arg-type]
+
+    @property
+    def parameters(self) -> int:
+        """Number of learned scalars: the size of the state, unless a subclass knows better."""
+        return sum(int(a.size) for a in self.state().values())
+
+    def save(self, folder: Path) -> None:
+        """Write ``settings.json`` and ``state.safetensors`` into ``folder``."""
+        from safetensors.numpy import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays = {k: np.ascontiguousarray(v) for k, v in self.state().items()}
+        save_file(arrays, folder / "state.safetensors")
+        (folder / "settings.json").write_text(json.dumps(self.settings(), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Generator that `save` wrote into ``folder``, ready to sample."""
+        from safetensors.numpy import load_file
+
+        try:
+            settings = json.loads((folder / "settings.json").read_text())
+            state = load_file(folder / "state.safetensors")
+        except FileNotFoundError as error:
+            raise GenobenchError(f"{error.filename}: not there; was this model saved?") from error
+        generator = cls(**settings)
+        generator.restore(state)
+        return generator
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a generator before it is imported: the TOML file beside its module.
+
+    Attributes
+    ----------
+    name
+        File name without ending; the name on the command line and in the tables.
+    class_name
+        Class in the module of the same name (key ``class``).
+    title, paper, year
+        As in the table of a paper; ``paper`` is a citation key such as ``arXiv:2508.09212``.
+    role
+        ``entrant``, or what a control is there for: ``ceiling``, ``floor``, ``leak``.
+    conditioning
+        ``native``: obeys labels; ``strata``: the harness fits one per label stratum;
+        ``none``: ignores labels on purpose (a floor).
+    fit_on
+        ``train``, or ``control`` for the ceiling, which is given people nobody else sees.
+    faithful, departures
+        What of the paper is kept, and where this departs from it and why.
+    settings
+        Keyword settings by suite: smoke, small, paper; and ``toy``, with which the contract is
+        checked on 400 people in seconds.
+    search
+        Search space for tuning: setting -> {low, high, log} or {choices}.
+    expected_failures
+        Promise -> reason. Strict: a listed promise that holds fails the check.
+    """
+
+    name: str
+    class_name: str
+    title: str
+    paper: str = ""
+    year: int | None = None
+    role: Role = "entrant"
+    conditioning: Conditioning = "native"
+    fit_on: FitOn = "train"
+    faithful: str = ""
+    departures: tuple[str, ...] = ()
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    search: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    expected_failures: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> Card:
+        """Card in the TOML file ``path``.
+
+        Raises
+        ------
+        GenobenchError
+            Naming the file and the key that is missing, unknown or of the wrong kind.
+        """
+        try:
+            table = tomllib.loads(path.read_text())
+        except OSError as error:
+            raise GenobenchError(f"{path}: a generator needs a card there ({error})") from error
+        except tomllib.TOMLDecodeError as error:
+            raise GenobenchError(f"{path}: not valid TOML: {error}") from error
+        if "class" not in table:
+            raise GenobenchError(f"{path}: key 'class' is missing: name the generator's class")
+        table["class_name"] = table.pop("class")
+        table["name"] = path.stem
+        known = {f.name for f in fields(cls)}
+        needed = {
+            f.name
+            for f in fields(cls)
+            if f.default is NO_DEFAULT and f.default_factory is NO_DEFAULT
+        }
+        if unknown := sorted(set(table) - known):
+            raise GenobenchError(
+                f"{path}: unknown key(s) {', '.join(unknown)}; "
+                f"a card has {', '.join(sorted(known))}"
+            )
+        if absent := sorted(needed - set(table)):
+            raise GenobenchError(f"{path}: key(s) {', '.join(absent)} are missing")
+        for key, allowed in (("role", Role), ("conditioning", Conditioning), ("fit_on", FitOn)):
+            if table.get(key, get_args(allowed)[0]) not in get_args(allowed):
+                raise GenobenchError(
+                    f"{path}: {key} = {table[key]!r}; one of {', '.join(get_args(allowed))}"
+                )
+        if unknown := sorted(set(table.get("settings", {})) - set(SETTINGS)):
+            raise GenobenchError(f"{path}: unknown settings table(s) {', '.join(unknown)}")
+        table["departures"] = tuple(table.get("departures", ()))
+        return cls(**table)
+
+    def settings_for(self, suite: str) -> dict[str, Any]:
+        """Settings of one suite; the class's defaults where the card lists none."""
+        return dict(self.settings.get(suite, {}))

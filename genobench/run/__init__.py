@@ -1,0 +1,1 @@
+"""Jobs: what is run, where, under which limits, and the records that remain."""

@@ -1,0 +1,1 @@
+"""Tasks: one module and one card each. Installed as ``genobench.tasks``."""
