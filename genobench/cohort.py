@@ -130,11 +130,11 @@ class Cohort:
         """Sub-cohort of rows and columns, by index array, boolean mask or slice."""
         g, trait = self.genotypes, self.trait
         samples, table = self.samples, self.variants
+        if variants is not None:
+            g, table = _columns(g, variants), table.iloc[variants]
         if people is not None:
             g, samples = g[people], samples.iloc[people]
             trait = replace(trait, values=trait.values[people]) if trait is not None else None
-        if variants is not None:
-            g, table = g[:, variants], table.iloc[variants]
         return Cohort(g, table, samples, trait)
 
     def with_trait(self, trait: Trait | None) -> Self:
@@ -153,6 +153,14 @@ class Cohort:
             digest.update(f"{self.trait.name}\x1f{self.trait.kind}".encode())
             digest.update(self.trait.values.tobytes())
         return digest.hexdigest()
+
+
+def _columns(genotypes: Genotypes, variants: Any) -> Genotypes:
+    """Columns in C order in one copy; plain fancy indexing would return them transposed."""
+    if isinstance(variants, slice):
+        return genotypes[:, variants]
+    index = np.asarray(variants)
+    return genotypes.take(np.flatnonzero(index) if index.dtype == bool else index, axis=1)
 
 
 def _frozen(array: NDArray[Any]) -> NDArray[Any]:
