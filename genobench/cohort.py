@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from genobench.errors import GenobenchError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Genotypes = NDArray[np.int8]  # (n, m): copies of the counted allele 0 / 1 / 2, MISSING = -1
 Labels = NDArray[np.float32]  # (n,)

@@ -8,14 +8,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genobench.cohort import Cohort
-from genobench.data.split import Split
 from genobench.errors import GenobenchError
+
+if TYPE_CHECKING:
+    from genobench.data.split import Split
 
 Better = Literal["higher", "lower", "target"]
 Statistics = Mapping[str, NDArray[Any]]

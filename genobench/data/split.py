@@ -184,9 +184,11 @@ def _place_singles(
     for stratum in range(wanted.shape[1]):
         of_stratum = strata == stratum
         alone = draw.permutation(np.flatnonzero(of_stratum & (part < 0)))
+        if not len(alone):
+            continue
         placed = np.bincount(part[of_stratum & (part >= 0)], minlength=len(wanted))
-        lacking = np.maximum(wanted[:, stratum] - placed, 0)
-        quota = lacking * (len(alone) / lacking.sum()) if lacking.sum() else wanted[:, stratum]
+        lacking = np.maximum(wanted[:, stratum] - placed, 0)  # sums to at least len(alone)
+        quota = lacking * (len(alone) / lacking.sum())
         seats = np.floor(quota)
         order = np.argsort(-(quota - seats + carried), kind="stable")
         seats[order[: len(alone) - int(seats.sum())]] += 1

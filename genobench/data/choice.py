@@ -1,0 +1,249 @@
+"""Which people train and which SNPs are looked at, from training people or an external study.
+
+Three ways, by what there is: a data set that fits in memory is loaded whole; with external summary
+statistics only its best SNPs are loaded; a larger one is split first, streamed past the training
+people, and its best SNPs are loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from genobench.cohort import MISSING, Cohort, Genotypes, Trait
+from genobench.data import catalogue, kinship, quality, summary
+from genobench.data.gwas import (
+    CLUMP_CANDIDATES,
+    Association,
+    NullModel,
+    concatenated,
+    principal_components,
+)
+from genobench.data.labels import NOBODY, Labels
+from genobench.data.prepare import SNPS, DataSpec
+from genobench.data.source import Source
+from genobench.data.split import SplitIndices, split_people
+from genobench.data.summary_table import read_summary
+from genobench.errors import GenobenchError
+
+IN_MEMORY = 2**31  # genotypes: 2 GiB
+SPARE = 2  # SNPs loaded per SNP wanted, so that quality control may drop some
+SPACED = 10_000  # SNPs read from a file, evenly spaced, to find relatives and components
+COMPONENTS = 4
+LEAST_COMPONENT_SNPS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What to load, and what is already settled before it is loaded.
+
+    Attributes
+    ----------
+    columns
+        Positions of SNPs in the source; None: all.
+    association
+        At those columns; None: still to be tested, on the loaded training people.
+    split
+        Over the labelled people; None: still to be made, after quality control.
+    relatives, selection
+        For the report.
+    """
+
+    columns: NDArray[np.int64] | None
+    association: Association | None
+    split: SplitIndices | None
+    relatives: dict[str, Any]
+    selection: dict[str, Any]
+
+
+def find_candidates(
+    spec: DataSpec, source: Source, labels: Labels, say: Callable[[str], None]
+) -> Candidates:
+    """What to load of ``source`` for ``spec``: see the module."""
+    m = len(source.variants)
+    wanted = spec.snps or min(SNPS, m)
+    if wanted > m:
+        raise GenobenchError(f"--snps {wanted}: {spec.name} has {m} SNPs")
+    spare = wanted * (SPARE if spec.clump_r2 is None else CLUMP_CANDIDATES)
+    if spec.gwas is not None:
+        say(f"matching {spec.gwas}")
+        matched = summary.match(read_summary(spec.gwas), source.variants)
+        if spec.snps is not None and matched.counts["matched"] < spec.snps:
+            raise GenobenchError(
+                f"{spec.gwas}: {matched.counts['matched']} lines match a SNP of {spec.name}, fewer "
+                f"than --snps {spec.snps}"
+            )
+        columns = _strongest(matched.association, matched.matched, spare)
+        selection = {"source": "external", "summary_statistics": matched.counts}
+        return Candidates(columns, matched.association.at(columns), None, {}, selection)
+    if len(labels.people) * m <= IN_MEMORY:
+        return Candidates(None, None, None, {}, {"source": "training people"})
+    say("larger than memory: association is streamed")
+    group, relatives = _groups_of_source(source, labels)
+    split = split_people(labels.trait, seed=spec.split_seed, group=group)
+    association, sound, selection = _streamed(spec, source, labels, split)
+    columns = _strongest(association, sound, spare)
+    return Candidates(columns, association.at(columns), split, relatives, selection)
+
+
+def settle_split(
+    spec: DataSpec,
+    source: Source,
+    labels: Labels,
+    candidates: Candidates,
+    cohort: Cohort,
+    rows: Any,
+) -> tuple[SplitIndices, dict[str, Any]]:
+    """Split of the people that quality control left.
+
+    Parameters
+    ----------
+    cohort, rows
+        Who is left, and their positions among ``labels``.
+
+    Returns
+    -------
+    split, relatives
+        Over ``cohort``, and what was found of relatives.
+    """
+    if candidates.split is not None:
+        place = np.full(len(labels.people), -1)
+        place[rows] = np.arange(cohort.n)
+        parts = (place[part][place[part] >= 0] for part in vars(candidates.split).values())
+        return SplitIndices(*parts), candidates.relatives
+    assert cohort.trait is not None
+    if labels.group is not None:
+        group, relatives = _named_groups(spec, labels.group[rows])
+    elif candidates.columns is None:
+        group, relatives = _found_groups(cohort.genotypes, cohort.variants, cohort.samples)
+    else:
+        left = Labels(labels.people[rows], cohort.trait, labels.covariates[rows], None, {})
+        group, relatives = _groups_of_source(source, left)
+    return split_people(cohort.trait, seed=spec.split_seed, group=group), relatives
+
+
+def tested(
+    spec: DataSpec,
+    cohort: Cohort,
+    covariates: NDArray[np.float64],
+    train: NDArray[np.int64],
+) -> tuple[Association, dict[str, Any]]:
+    """Association in the training people of a loaded cohort; nobody else is looked at."""
+    assert cohort.trait is not None
+    scores = _components(spec, cohort.genotypes, cohort.variants, train)
+    trait = Trait(cohort.trait.name, cohort.trait.kind, cohort.trait.values[train])
+    null = NullModel(trait, np.hstack([covariates[train], scores]))
+    association = null.test(cohort.genotypes, train)
+    return association, _tested_summary(association, scores)
+
+
+def _streamed(
+    spec: DataSpec, source: Source, labels: Labels, split: SplitIndices
+) -> tuple[Association, NDArray[np.bool_], dict[str, Any]]:
+    """The same, from the file, a block of SNPs at a time; and which SNPs look sound there."""
+    people = labels.people[split.train]
+    spaced = _spaced(len(source.variants), 1_000)
+    some = source.read(people, spaced)
+    scores = _components(spec, some.genotypes, some.variants, np.arange(len(people)))
+    del some
+    trait = Trait(labels.trait.name, labels.trait.kind, labels.trait.values[split.train])
+    null = NullModel(trait, np.hstack([labels.covariates[split.train], scores]))
+    parts, sound = [], []
+    for _, block in source.blocks(people):
+        parts.append(null.test(block))
+        sound.append(_sound(block))
+    association = concatenated(parts)
+    selection = {"source": "training people", **_tested_summary(association, scores)}
+    return association, np.concatenate(sound), selection
+
+
+def _sound(block: Genotypes) -> NDArray[np.bool_]:
+    """Quality control's limits on calls and frequency, before there is a cohort to control."""
+    limits = quality.Thresholds()
+    frequency = quality.called_frequencies(block)
+    called = (block != MISSING).mean(axis=0) >= limits.call_rate_variant
+    return np.asarray(called & (np.minimum(frequency, 1 - frequency) >= limits.maf))
+
+
+def _tested_summary(association: Association, scores: NDArray[np.float64]) -> dict[str, Any]:
+    return {
+        "tested": len(association.z),
+        "components": scores.shape[1],
+        "genomic_control": association.genomic_control,
+        "smallest_p": float(association.p.min(initial=1.0)),
+    }
+
+
+def _components(
+    spec: DataSpec, genotypes: Genotypes, variants: pd.DataFrame, people: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(people, c) principal components of nearly independent SNPs."""
+    count = COMPONENTS if spec.is_path else catalogue.find(spec.name).components
+    if count == 0:
+        return np.zeros((len(people), 0))
+    thin = people[:: max(1, -(-len(people) // 5_000))]
+    chosen = kinship.independent_variants(genotypes[thin], variants, most=1_000)
+    if len(chosen) < LEAST_COMPONENT_SNPS:
+        return np.zeros((len(people), 0))  # components of so few SNPs would be those SNPs
+    return principal_components(genotypes[np.ix_(people, chosen)], count)
+
+
+def _groups_of_source(source: Source, labels: Labels) -> tuple[NDArray[Any], dict[str, Any]]:
+    """Groups of people whose genotypes are not loaded as a whole."""
+    if labels.group is not None:
+        return _coded(labels.group), {"method": "column"}
+    samples = source.samples.iloc[labels.people]
+    if len(labels.people) > kinship.MOST_PEOPLE:
+        nothing = np.zeros((len(labels.people), 0), dtype=np.int8)
+        return _found_groups(nothing, source.variants.iloc[:0], samples)
+    some = source.read(labels.people, _spaced(len(source.variants), SPACED))
+    return _found_groups(some.genotypes, some.variants, samples)
+
+
+def _named_groups(spec: DataSpec, names: NDArray[Any]) -> tuple[NDArray[Any], dict[str, Any]]:
+    """Groups by a column; empty text is nobody's group."""
+    codes = _coded(names)
+    if spec.group == NOBODY:
+        return codes, {"method": "none", "reason": "asked for, or the data set's default"}
+    sizes = np.bincount(codes)
+    return codes, {
+        "method": f"column {spec.group}",
+        "groups": int((sizes > 1).sum()),
+        "people_in_groups": int(sizes[sizes > 1].sum()),
+        "largest": int(sizes.max(initial=0)),
+    }
+
+
+def _coded(names: NDArray[Any]) -> NDArray[np.int64]:
+    """Number of each person's group; everybody without a name gets a number of their own."""
+    codes = pd.factorize(names)[0].astype(np.int64)
+    alone = np.flatnonzero(names == "")
+    codes[alone] = codes.max(initial=-1) + 1 + np.arange(len(alone))
+    return codes
+
+
+def _found_groups(
+    genotypes: Genotypes, variants: pd.DataFrame, samples: pd.DataFrame
+) -> tuple[NDArray[Any], dict[str, Any]]:
+    """Families by kinship, joined with those that share a family id."""
+    families = kinship.find_families(genotypes, variants)
+    group, named = kinship.with_family_ids(families.group, samples["fid"].to_numpy())
+    return group, {**families.summary, "family_ids": named}
+
+
+def _strongest(
+    association: Association, usable: NDArray[np.bool_], count: int
+) -> NDArray[np.int64]:
+    """Columns of the ``count`` strongest usable SNPs, in genome order."""
+    order = np.argsort(np.where(usable, -np.abs(association.z), np.inf), kind="stable")
+    return np.sort(order[: min(count, int(usable.sum()))])
+
+
+def _spaced(m: int, most: int) -> NDArray[np.int64]:
+    """At most ``most`` of ``m`` columns, evenly spaced."""
+    return np.unique(np.linspace(0, m - 1, min(m, most)).astype(np.int64))

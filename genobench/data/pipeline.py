@@ -1,0 +1,175 @@
+"""The steps of `prepare`, in order, each in its own function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genobench.cohort import MISSING, Cohort, Trait
+from genobench.data import catalogue, choice, gwas, plink, public, quality, simulate, tables
+from genobench.data.clump import LD_PEOPLE, neighbour_r2
+from genobench.data.labels import Labels, read_labels
+from genobench.data.prepare import SNPS, DataSpec, source_checksums
+from genobench.data.source import MemorySource, PlinkSource, Source
+from genobench.data.split import PARTS, Split, SplitIndices
+from genobench.errors import GenobenchError
+from genobench.seeds import derive
+
+Say = Callable[[str], None]
+
+ROW = "_row"  # columns by which people and SNPs are followed through quality control
+COLUMN = "_column"
+
+
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """Where the data are: genotypes, table, and the trait that came with the genotypes."""
+
+    source: Source
+    pheno: Path | None
+    trait: Trait | None
+
+
+def run(spec: DataSpec, say: Say) -> tuple[Split, dict[str, Any]]:
+    """Split of a completed specification, and its report without the key."""
+    opened = _open(spec, say)
+    labels = read_labels(spec, opened.source.samples, opened.pheno, opened.trait)
+    say(f"{len(labels.people)} people with {labels.trait.name}, {len(opened.source.variants)} SNPs")
+    candidates = choice.find_candidates(spec, opened.source, labels, say)
+    cohort, checked = _controlled(_loaded(opened, labels, candidates), say)
+    rows = cohort.samples[ROW].to_numpy()
+    indices, relatives = choice.settle_split(spec, opened.source, labels, candidates, cohort, rows)
+    selected, selection = _selected(spec, cohort, labels.covariates[rows], indices, candidates)
+    say(f"{len(selected)} SNPs chosen")
+    split, missing = _finished(cohort, indices, selected, spec.split_seed)
+    after = {"people": cohort.n, "snps": cohort.m}
+    del cohort
+    train = split.train
+    selection["neighbour_r2"] = neighbour_r2(train.genotypes, train.variants)
+    return split, {
+        "data": "plink" if spec.is_path else spec.name,
+        "sources": source_checksums(spec),
+        "trait": {"name": labels.trait.name, "kind": labels.trait.kind},
+        "people": labels.counts,
+        "quality": checked.as_dict(),
+        "quality_table": checked.table(),
+        "after_quality_control": after,
+        "relatives": relatives,
+        "selection": {name: _number(value) for name, value in selection.items()},
+        "missing_filled_in": missing,
+        "split": {name: _part_summary(getattr(split, name)) for name in PARTS},
+    }
+
+
+def _open(spec: DataSpec, say: Say) -> _Opened:
+    """Genotypes of a path, of the simulation, or of a public data set."""
+    if spec.is_path:
+        return _Opened(PlinkSource(plink.scan_plink(spec.name)), spec.pheno, None)
+    if catalogue.find(spec.name).files:
+        local = public.get(spec.name, say=say)
+        return _Opened(PlinkSource(plink.scan_plink(local.bed)), spec.pheno or local.pheno, None)
+    cohort = simulate.embedded()
+    return _Opened(MemorySource(cohort), spec.pheno, cohort.trait)
+
+
+def _loaded(opened: _Opened, labels: Labels, candidates: choice.Candidates) -> Cohort:
+    """Labelled people and candidate SNPs, numbered, with trait and population."""
+    source = opened.source
+    cohort = source.read(labels.people, candidates.columns)
+    samples = cohort.samples.drop(columns="phenotype", errors="ignore")
+    samples[ROW] = np.arange(cohort.n)
+    if "population" not in samples and opened.pheno is not None:
+        table = tables.read_table(opened.pheno)
+        if "population" in table.columns:
+            everybody = tables.read_groups(opened.pheno, "population", source.samples)
+            samples["population"] = everybody.to_numpy()[labels.people]
+    variants = cohort.variants.assign(**{COLUMN: np.arange(cohort.m)})
+    return Cohort(cohort.genotypes, variants, samples, labels.trait)
+
+
+def _controlled(cohort: Cohort, say: Say) -> tuple[Cohort, quality.QualityReport]:
+    """Quality control at the default thresholds."""
+    controlled, report = quality.control(cohort)
+    say(f"quality control leaves {controlled.n} people and {controlled.m} SNPs")
+    return controlled, report
+
+
+def _selected(
+    spec: DataSpec,
+    cohort: Cohort,
+    covariates: NDArray[np.float64],
+    indices: SplitIndices,
+    candidates: choice.Candidates,
+) -> tuple[NDArray[np.int64], dict[str, Any]]:
+    """Columns of the SNPs to run on, in genome order, and how they were chosen."""
+    if candidates.association is None:
+        association, found = choice.tested(spec, cohort, covariates, indices.train)
+    else:
+        association = candidates.association.at(cohort.variants[COLUMN].to_numpy())
+        found = {}
+    wanted = spec.snps or min(SNPS, cohort.m)
+    thin = indices.train[:: max(1, -(-len(indices.train) // LD_PEOPLE))]
+    try:
+        selected = gwas.select(
+            cohort.genotypes[thin], cohort.variants, association, wanted, clump_r2=spec.clump_r2
+        )
+    except GenobenchError as error:
+        raise GenobenchError(f"{spec.name}, after quality control: {error}") from error
+    summary = {"snps": wanted, "clump_r2": spec.clump_r2, **candidates.selection, **found}
+    return selected, summary
+
+
+def _finished(
+    cohort: Cohort, indices: SplitIndices, selected: NDArray[np.int64], seed: int
+) -> tuple[Split, dict[str, float]]:
+    """The four groups at the chosen SNPs, without missing calls; the share that was missing.
+
+    Missing calls of every group are drawn from the training people's allele frequencies.
+    """
+    samples = cohort.samples.drop(columns=ROW)
+    variants = cohort.variants.drop(columns=COLUMN).iloc[selected]
+    assert cohort.trait is not None
+    parts: dict[str, Cohort] = {}
+    shares: dict[str, float] = {}
+    frequencies = None
+    for name in PARTS:
+        people = getattr(indices, name)
+        genotypes = _rows_and_columns(cohort, people, selected)
+        if frequencies is None:  # train comes first
+            frequencies = quality.called_frequencies(genotypes)
+        shares[name] = float((genotypes == MISSING).mean())
+        if shares[name]:
+            genotypes = quality.impute(genotypes, frequencies, seed=derive(seed, "impute", name))
+        trait = Trait(cohort.trait.name, cohort.trait.kind, cohort.trait.values[people])
+        parts[name] = Cohort(genotypes, variants, samples.iloc[people], trait)
+    return Split(**parts), shares
+
+
+def _rows_and_columns(
+    cohort: Cohort, people: NDArray[np.int64], columns: NDArray[np.int64]
+) -> NDArray[np.int8]:
+    """Copy of a part, taken by blocks of people: no intermediate of full width."""
+    part = np.empty((len(people), len(columns)), dtype=np.int8)
+    for start in range(0, len(people), 4_096):
+        block = people[start : start + 4_096]
+        part[start : start + len(block)] = cohort.genotypes[block][:, columns]
+    return part
+
+
+def _part_summary(part: Cohort) -> dict[str, Any]:
+    """Size of a part and the balance of its labels."""
+    labels = part.labels
+    numbers: dict[str, Any] = {"people": part.n, "snps": part.m}
+    if part.trait is not None and part.trait.kind == "binary":
+        return {**numbers, "cases": int(labels.sum())}
+    return {**numbers, "mean": float(labels.mean()), "sd": float(labels.std())}
+
+
+def _number(value: Any) -> Any:
+    """JSON has no NaN."""
+    return None if isinstance(value, float) and not np.isfinite(value) else value

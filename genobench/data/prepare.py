@@ -1,0 +1,167 @@
+"""From a data set's name to the four groups of people that a benchmark runs on.
+
+cohort -> labels -> quality control -> split by person -> SNPs chosen on the training people ->
+missing calls filled in from training frequencies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genobench.data import catalogue
+from genobench.errors import GenobenchError
+
+if TYPE_CHECKING:
+    from genobench.data.split import Split
+
+PREPARE_VERSION = 1  # raise when the same specification would give another split
+SNPS = 1024  # default of --snps for files of the user's own
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Which data, which label, which SNPs, which split.
+
+    Attributes
+    ----------
+    name
+        A named data set, or the path of a .bed.
+    pheno
+        Table with FID, IID and the columns named below; None: the named set's own, or the .fam.
+    trait
+        Column, or ``COLUMN=VALUE`` for a binary trait of a text column; None: the named set's
+        default, or the .fam's sixth column.
+    covariates
+        Columns of ``pheno``; sex and principal components are always used.
+    gwas
+        External summary statistics for choosing SNPs; None: association in the training people.
+    snps
+        How many SNPs; None: the named set's default, or 1,024 or all there are.
+    clump_r2
+        LD clumping of the choice; None: neighbours in LD stay.
+    group
+        Column of people to be kept together; None: relatives by kinship; ``none``: nobody.
+    split_seed
+        Seed of the split and of filling in missing calls.
+    """
+
+    name: str
+    pheno: Path | None = None
+    trait: str | None = None
+    covariates: tuple[str, ...] = ()
+    gwas: Path | None = None
+    snps: int | None = None
+    clump_r2: float | None = None
+    group: str | None = None
+    split_seed: int = 0
+
+    @classmethod
+    def for_name(cls, name: str, **changes: Any) -> DataSpec:
+        """Specification of a data set with its defaults filled in; None changes nothing.
+
+        Raises
+        ------
+        GenobenchError
+            A name that is neither a known data set nor a .bed on disk.
+        """
+        known = {f.name for f in fields(cls)}
+        if unknown := set(changes) - known:
+            raise TypeError(f"DataSpec has no field {', '.join(sorted(unknown))}")
+        given = {k: v for k, v in changes.items() if v is not None}
+        return cls(name, **given).completed()
+
+    @property
+    def is_path(self) -> bool:
+        """True for PLINK files, False for a named data set."""
+        return self.name not in catalogue.available() and (
+            self.name.endswith((".bed", ".bim", ".fam")) or Path(f"{self.name}.bed").is_file()
+        )
+
+    def completed(self) -> DataSpec:
+        """Defaults of the named data set in the place of None."""
+        if self.is_path:
+            return self
+        card = catalogue.find(self.name)
+        own = self.pheno is None
+        return replace(
+            self,
+            trait=self.trait or (card.trait if own else None),
+            snps=self.snps or card.snps,
+            group=self.group or card.group,
+        )
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 (hex) of the completed specification and the content of every file."""
+        spec = self.completed()
+        content: dict[str, Any] = {**asdict(spec), "version": PREPARE_VERSION}
+        content["name"] = "plink" if spec.is_path else spec.name
+        content["source"] = source_checksums(spec)
+        for what in ("pheno", "gwas"):
+            path = getattr(spec, what)
+            content[what] = file_checksum(path) if path else None
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A split, and what was done to get it (JSON-able, counts only, never an id)."""
+
+    split: Split
+    report: dict[str, Any]
+
+
+def prepare(spec: DataSpec, *, say: Callable[[str], None] = lambda _: None) -> Prepared:
+    """Make the split of ``spec``.
+
+    Parameters
+    ----------
+    spec
+        See `DataSpec`; defaults of named data sets are filled in.
+    say
+        Told each step in one line.
+
+    Raises
+    ------
+    GenobenchError
+        Whatever is wrong with names, files, columns, labels or sizes.
+    """
+    from genobench.data import pipeline
+
+    split, report = pipeline.run(spec.completed(), say)
+    return Prepared(split, {"data_key": spec.key, **report})
+
+
+def source_checksums(spec: DataSpec) -> dict[str, str]:
+    """What the genotypes hash to: files, pinned checksums, or the simulation's specification."""
+    if spec.is_path:
+        prefix = _prefix(spec.name)
+        return {
+            ending: file_checksum(Path(f"{prefix}.{ending}")) for ending in ("bed", "bim", "fam")
+        }
+    card = catalogue.find(spec.name)
+    if card.files:
+        return {"conversion": catalogue.identity(card)}
+    from genobench.data.simulate import SimulationSpec
+
+    return {"simulation": SimulationSpec().key, "msprime": version("msprime")}
+
+
+def file_checksum(path: Path) -> str:
+    """SHA-256 of a file, in blocks."""
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise GenobenchError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _prefix(name: str) -> str:
+    return name[:-4] if name.endswith((".bed", ".bim", ".fam")) else name
