@@ -1,0 +1,274 @@
+"""The command line: ``genobench COMMAND``. Parses, dispatches, and turns errors into messages.
+
+Nothing heavy is imported before a command is known to need it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from genobench import __version__, arguments
+from genobench.errors import GenobenchError
+
+OK, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
+OVERWRITE = ("only-missing", "failed", "always", "never")
+# command -> where it is carried out, what it does, and an example
+COMMANDS = {
+    "run": (
+        "genobench.commands:run",
+        "run a benchmark and show its tables",
+        "run --models vae,snpgen --data cohort.bed --pheno table.tsv --trait T2D",
+    ),
+    "list": ("genobench.catalogue:show_list", "what there is to run", "list models"),
+    "data": ("", "fetch, simulate, prepare or describe data", "data get hla1000g"),
+    "data get": (
+        "genobench.commands:data_get",
+        "fetch a public data set and make PLINK files of it",
+        "data get hla1000g",
+    ),
+    "data simulate": (
+        "genobench.commands:data_simulate",
+        "simulate a cohort with a disease, as PLINK files",
+        "data simulate --people 2000 --snps 800 --out simulated.bed",
+    ),
+    "data prepare": (
+        "genobench.commands:data_prepare",
+        "check, split and select SNPs, and say what was done",
+        "data prepare cohort.bed --pheno table.tsv --trait T2D --out prepared",
+    ),
+    "data info": ("genobench.commands:data_info", "what is known of a data set", "data info mice"),
+    "fit": (
+        "genobench.single:fit",
+        "fit one generator outside a benchmark",
+        "fit vae --data default --out fitted/vae",
+    ),
+    "sample": (
+        "genobench.single:sample",
+        "draw synthetic people from a fitted generator, as PLINK files",
+        "sample fitted/vae --people 2000 --out synthetic.bed",
+    ),
+    "score": (
+        "genobench.outside:score",
+        "score a synthetic PLINK file that somebody else made",
+        "score synthetic.bed --train train.bed --test test.bed",
+    ),
+    "check": (
+        "genobench.catalogue:check",
+        "see whether a generator keeps every promise of the contract",
+        "check my_model.py:MyModel",
+    ),
+    "show": (
+        "genobench.catalogue:show",
+        "show a record with its log, or a model's card",
+        "show 3fa2c1d0 --out runs",
+    ),
+    "leaderboard": (
+        "genobench.commands:leaderboard",
+        "make the tables of a folder of records, or check them",
+        "leaderboard --from runs/smoke --out leaderboards",
+    ),
+    "new": (
+        "genobench.scaffold:new",
+        "begin a generator of your own: module, card and test",
+        "new my_model",
+    ),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Parser whose errors are those of the rest of genobench."""
+
+    def error(self, message: str) -> NoReturn:
+        raise GenobenchError(f"{message}\nSee `{self.prog} --help`")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    0 done; 1 it ran, and something failed; 2 what was asked cannot be done; 130 interrupted.
+    """
+    try:
+        options = build_parser().parse_args(argv)
+        module, _, function = options.function.partition(":")
+        return int(getattr(importlib.import_module(module), function)(options))
+    except GenobenchError as error:
+        print(f"genobench: error: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print("genobench: interrupted; what was finished is kept", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Parser of all commands."""
+    parser = Parser(
+        prog="genobench",
+        description="Which generator of synthetic genotypes can I trust for my cohort?",
+        epilog="Begin with: genobench run --models all --suite smoke",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"genobench {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, declare in (
+        ("run", _run),
+        ("list", _list),
+        ("data", _data),
+        ("fit", _fit),
+        ("sample", _sample),
+        ("score", _score),
+        ("check", _check),
+        ("show", _show),
+        ("leaderboard", _leaderboard),
+        ("new", _new),
+    ):
+        declare(_add(commands, name))
+    return parser
+
+
+def _add(commands: argparse._SubParsersAction[Parser], name: str, below: str = "") -> Parser:
+    function, text, example = COMMANDS[f"{below} {name}".strip()]
+    parser = commands.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=f"Example: genobench {example}",
+        allow_abbrev=False,
+    )
+    if function:
+        parser.set_defaults(function=function)
+    return parser
+
+
+def _run(parser: Parser) -> None:
+    add = parser.add_argument
+    add("--models", type=arguments.names, default=("all",), metavar="A,B",
+        help="names, file.py:Class, or all (default)")  # fmt: skip
+    add("--suite", default="smoke", help="smoke (default), small or full: see README")
+    add("--tasks", type=arguments.names, default=("all",), metavar="A,B", help="default: all")
+    add("--seeds", type=arguments.seeds, help="0-4 or 0,2,5; default: the suite's")
+    add("--jobs", type=arguments.positive, help="jobs at a time; default: what the machine holds")
+    add("--out", type=Path, default=Path("runs"), help="folder of the results (default: runs)")
+    add("--overwrite", choices=OVERWRITE, default="only-missing", help="default: only-missing")
+    add("--timeout", type=arguments.duration, metavar="2h", help="per job; default: the suite's")
+    add("--memory", type=arguments.size, metavar="16G", help="per job; default: its share")
+    add("--dry-run", action="store_true", help="say what would be run, and run nothing")
+    _device(parser)
+    _data_options(parser)
+    _json(parser)
+    add("--plain", action="store_true", help="progress as lines, as when it is piped")
+
+
+def _list(parser: Parser) -> None:
+    parser.add_argument("what", choices=("models", "tasks", "data", "metrics"))
+    _json(parser)
+
+
+def _data(parser: Parser) -> None:
+    commands = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    get = _add(commands, "get", "data")
+    get.add_argument("name")
+    simulate = _add(commands, "simulate", "data")
+    simulate.add_argument("--people", type=arguments.positive)
+    simulate.add_argument("--snps", type=arguments.positive)
+    simulate.add_argument("--seed", type=int, default=0)
+    simulate.add_argument("--out", type=Path, default=Path("simulated.bed"))
+    prepare = _add(commands, "prepare", "data")
+    prepare.add_argument("data", metavar="NAME|cohort.bed")
+    _data_options(prepare, with_name=False)
+    prepare.add_argument("--out", type=Path, help="folder to write the split into")
+    _json(prepare)
+    info = _add(commands, "info", "data")
+    info.add_argument("name", nargs="?")
+    _json(info)
+
+
+def _fit(parser: Parser) -> None:
+    parser.add_argument("model", help="name or file.py:Class")
+    parser.add_argument("--suite", default="smoke", help="whose settings and data (default: smoke)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--timeout", type=arguments.duration, metavar="2h", help="for the fit")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the fitted model")
+    _device(parser)
+    _data_options(parser)
+
+
+def _sample(parser: Parser) -> None:
+    parser.add_argument("model", type=Path, help="folder that `genobench fit` wrote")
+    parser.add_argument("--people", type=arguments.positive, help="default: as in training")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True, help="synthetic.bed")
+
+
+def _score(parser: Parser) -> None:
+    add = parser.add_argument
+    add("synthetic", type=Path, help="synthetic .bed; labels in the sixth column of its .fam")
+    add("--train", type=Path, required=True, help=".bed of the people it was made from")
+    add("--test", type=Path, required=True, help=".bed of other people of the same kind")
+    add("--reference", type=Path, help=".bed of yet others, for attacker and ceiling")
+    add("--pheno", type=Path, help="table with FID IID and the trait of the real people")
+    add("--trait", help="its column; default: the sixth column of the .fam")
+    add("--tasks", type=arguments.names, default=("all",), metavar="A,B", help="default: all")
+    add("--seed", type=int, default=0)
+    _json(parser)
+
+
+def _check(parser: Parser) -> None:
+    parser.add_argument("model", help="name or file.py:Class")
+    parser.add_argument("--only", type=arguments.names, metavar="A,B", help="these promises only")
+    _json(parser)
+
+
+def _show(parser: Parser) -> None:
+    parser.add_argument("what", metavar="KEY|MODEL", help="beginning of a record's key, or a model")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of the results")
+    _json(parser)
+
+
+def _leaderboard(parser: Parser) -> None:
+    add = parser.add_argument
+    add("--check", action="store_true", help="fail when tables and records differ; write nothing")
+    add("--from", dest="source", type=Path, metavar="RUN", help="take over a run's records first")
+    add("--out", type=Path, default=Path("leaderboards"), help="default: leaderboards")
+
+
+def _new(parser: Parser) -> None:
+    parser.add_argument("name", help="module name, such as my_model")
+    parser.add_argument("--folder", type=Path, default=Path(), help="default: here")
+
+
+def _device(parser: Parser) -> None:
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+
+
+def _json(parser: Parser) -> None:
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def _data_options(parser: Parser, with_name: bool = True) -> None:
+    group = parser.add_argument_group("data")
+    add = group.add_argument
+    if with_name:
+        add("--data", metavar="NAME|cohort.bed", help="default: the suite's")
+    add("--pheno", type=Path, help="table with FID IID and the columns named below")
+    add("--trait", help="its column, or COLUMN=VALUE; default: the .fam's sixth column")
+    add("--covariates", type=arguments.names, metavar="A,B", help="columns to adjust for")
+    add("--gwas", type=Path, help="summary statistics that choose the SNPs")
+    add("--snps", type=arguments.positive, metavar="K", help="how many SNPs")
+    add("--clump-r2", type=arguments.correlation, metavar="R2", help="thin SNPs in LD")
+    add("--group", help="column of people to keep together, or none; default: relatives")
+    add("--split-seed", type=int, help="default: 0")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

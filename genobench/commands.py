@@ -1,0 +1,272 @@
+"""Commands that make things: ``run``, ``data``, ``leaderboard``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genobench.catalogue import print_json, print_table, terminal_width
+from genobench.errors import GenobenchError
+from genobench.plain import align, wrap
+
+if TYPE_CHECKING:
+    from genobench.data.prepare import DataSpec
+    from genobench.report.tables import Tables
+    from genobench.run.benchmark import Summary
+    from genobench.run.request import RunOptions
+
+_DATA_OPTIONS = (
+    "pheno", "trait", "covariates", "gwas", "snps", "clump_r2", "group", "split_seed",
+)  # fmt: skip
+
+
+def say(text: str) -> None:
+    """One line on what is going on, apart from results."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def data_spec(options: Namespace) -> DataSpec:
+    """What the data options name; the suite's own data, changed by them, without ``--data``."""
+    from genobench.data.prepare import DataSpec
+    from genobench.run.suites import find_suite
+
+    given = {k: v for k in _DATA_OPTIONS if (v := getattr(options, k)) is not None}
+    if options.data is not None:
+        return DataSpec.for_name(options.data, **given)
+    suite = find_suite(options.suite)
+    if not suite.data:
+        raise GenobenchError(f"suite {suite.name} has no data of its own: name some with --data")
+    return DataSpec.for_name(**{**suite.data, **given})
+
+
+def run(options: Namespace) -> int:
+    """``genobench run``."""
+    from genobench.run.benchmark import run_benchmark
+    from genobench.run.request import RunOptions
+
+    spec = data_spec(options)
+    wanted = RunOptions(
+        out=options.out,
+        models=options.models,
+        tasks=options.tasks,
+        suite=options.suite,
+        data=spec,
+        seeds=options.seeds or (),
+        device=options.device,
+        jobs=options.jobs,
+        timeout_seconds=options.timeout,
+        memory_bytes=options.memory,
+        overwrite=options.overwrite,
+    )
+    if options.dry_run:
+        return _dry_run(wanted, as_json=options.json)
+    from genobench.progress import watch
+
+    with watch(plain=options.plain or options.json) as listener:
+        summary = run_benchmark(wanted, listener)
+    _note_options(options.out / "data" / spec.key, spec)
+    tables = _tables_of(options.out, summary.keys)
+    if options.json:
+        print_json(_as_json(summary, tables))
+    else:
+        _print_outcome(summary, tables, options.out)
+    return 0 if all(status == "ok" for status, n in summary.statuses.items() if n) else 1
+
+
+def _dry_run(wanted: RunOptions, *, as_json: bool) -> int:
+    from genobench.run.benchmark import plan
+
+    planned = plan(wanted)
+    rows = [
+        {
+            "model": todo.job.model,
+            "seed": todo.job.seed,
+            "state": todo.state,
+            "action": todo.action,
+            "tasks": [task.task for task in todo.tasks],
+        }
+        for todo in planned.todos
+    ]
+    if as_json:
+        print_json({"data_ready": planned.data_ready, "jobs": rows})
+        return 0
+    print_table(rows)
+    left = len(planned.remaining)
+    print(f"\n{left} of {len(rows)} jobs would be run; nothing was.")
+    return 0
+
+
+def _note_options(folder: Path, spec: DataSpec) -> None:
+    """Keep beside the prepared data the words that name them, for the pages of a leaderboard.
+
+    Files appear without their folders: these words are published.
+    """
+    if not folder.is_dir():
+        return
+    words = ["--data", Path(spec.name).name]
+    for name in _DATA_OPTIONS:
+        value = getattr(spec, name)
+        if value is None or value == () or (name == "split_seed" and value == 0):
+            continue
+        text = ",".join(value) if isinstance(value, tuple) else str(value)
+        words += [f"--{name.replace('_', '-')}"]
+        words += [Path(text).name if name in ("pheno", "gwas") else text]
+    (folder / "options.txt").write_text(shlex.join(words) + "\n")
+
+
+def _tables_of(out: Path, keys: tuple[str, ...]) -> Tables:
+    from genobench.report.collect import build
+    from genobench.report.leaderboard import data_options
+    from genobench.run.store import Store
+
+    store = Store(out)
+    records = [r for key in keys if (r := store.read_record(key)) is not None]
+    return build(records, *cards(), data_options(out))
+
+
+def cards() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Cards of the installed generators and tasks, by name."""
+    from genobench.registry import generators, tasks
+
+    return (
+        {name: plugin.card for name, plugin in generators().items()},
+        {name: plugin.card for name, plugin in tasks().items()},
+    )
+
+
+def _as_json(summary: Summary, tables: Tables) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from genobench.report.leaderboard import lines
+
+    rows = [line for block in tables.blocks for table in block.tables for line in lines(table)]
+    return {**asdict(summary), "tables": rows}
+
+
+def _print_outcome(summary: Summary, tables: Tables, out: Path) -> None:
+    from genobench.report.numerals import duration
+    from genobench.report.terminal import show
+
+    print(show(tables, terminal_width(), failures=False))
+    counts = ", ".join(f"{n} {status}" for status, n in sorted(summary.statuses.items()) if n)
+    jobs = f"{summary.asked} job{'s' if summary.asked != 1 else ''}"
+    print(f"\n{jobs}: {counts}; {summary.kept} were there already; "
+          f"{duration(summary.seconds)}")  # fmt: skip
+    if summary.problems:
+        print("\nWhat failed:")
+        for problem in summary.problems:
+            text, _, log = problem.partition(" (log: ")
+            print("\n".join(wrap(text, terminal_width(), "  ", "    ")))
+            print(f"    {log.removesuffix(')')}" if log else "", end="\n" if log else "")
+    print(f"\nRecords: {out / 'records'}")
+    if summary.keys:
+        print(f"One of them:    genobench show {summary.keys[0][:8]} --out {out}")
+    print(f"All metrics:    genobench leaderboard --from {out} --out tables")
+
+
+def leaderboard(options: Namespace) -> int:
+    """``genobench leaderboard``."""
+    from genobench.report import leaderboard as boards
+    from genobench.report.figures import points, write_headline
+
+    if options.check:
+        if options.source is not None:
+            raise GenobenchError("--check writes nothing: leave --from out")
+        found = boards.check(options.out, *cards())
+        print("\n".join(found) if found else f"{options.out}: every table agrees with its records")
+        return 1 if found else 0
+    if options.source is not None:
+        taken = boards.adopt(options.source, options.out)
+        say(f"{len(taken)} records taken over from {options.source}")
+    tables = boards.rebuild(options.out, *cards())
+    written = boards.write(tables, options.out)
+    for block in tables.blocks:
+        if points(block):
+            written += write_headline(block, options.out / block.name)
+    print("\n".join(map(str, written)))
+    return 0
+
+
+def data_get(options: Namespace) -> int:
+    """``genobench data get NAME``."""
+    from genobench.data.public import get
+
+    local = get(options.name, say=say)
+    print(f"{local.bed}\n{local.pheno}")
+    return 0
+
+
+def data_simulate(options: Namespace) -> int:
+    """``genobench data simulate``: PLINK files with the disease in the .fam."""
+    from genobench.data.plink import write_plink
+    from genobench.data.simulate import SimulationSpec, simulate
+
+    changes = {"people": options.people, "snps": options.snps, "seed": options.seed}
+    given = {k: v for k, v in changes.items() if v is not None}
+    if "snps" in given:  # a twentieth is causal, as in the embedded cohort
+        given["causal"] = max(1, min(SimulationSpec().causal, given["snps"] // 20))
+    cohort = simulate(SimulationSpec(**given))
+    bed = write_plink(cohort, options.out)
+    print(f"{bed}: {cohort.n:,} people, {cohort.m:,} SNPs, {int(cohort.labels.sum()):,} cases")
+    return 0
+
+
+def data_prepare(options: Namespace) -> int:
+    """``genobench data prepare``: quality control, split and selection, with the account."""
+    from genobench.data.prepare import DataSpec, prepare
+
+    given = {k: v for k in _DATA_OPTIONS if (v := getattr(options, k)) is not None}
+    prepared = prepare(DataSpec.for_name(options.data, **given), say=say)
+    if options.out is not None:
+        prepared.split.save(options.out)
+    if options.json:
+        print_json(prepared.report)
+        return 0
+    report = prepared.report
+    print(report["quality_table"])
+    parts = [[name, *(f"{k} {_short(v)}" for k, v in part.items())]
+             for name, part in report["split"].items()]  # fmt: skip
+    print("\n" + "\n".join(align(parts)))
+    print("\n" + "\n".join(align([[k, _short(v)] for k, v in report["selection"].items()])))
+    if options.out is not None:
+        print(f"\nwritten to {options.out}")
+    return 0
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list) and len(value) > 6:
+        return f"{len(value)} entries"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def data_info(options: Namespace) -> int:
+    """``genobench data info [NAME]``."""
+    from dataclasses import asdict
+
+    from genobench.data import cache, public
+    from genobench.plain import listing
+
+    if options.name is None:
+        options.what = "data"
+        from genobench.catalogue import show_list
+
+        if not options.json:
+            print(f"cache: {cache.folder()}\n")
+        return show_list(options)
+    card = asdict(public.find(options.name))
+    if options.json:
+        print_json(card)
+        return 0
+    files = card.pop("files")
+    rows = [[k, ", ".join(map(str, v)) if isinstance(v, list | tuple) else str(v)]
+            for k, v in card.items() if v not in (None, "", ())]  # fmt: skip
+    rows += [["file", f.address] for f in public.find(options.name).files]
+    rows += [["downloads", str(len(files))]]
+    print("\n".join(listing(rows, terminal_width())))
+    return 0

@@ -1,0 +1,218 @@
+"""Leaderboards on disk: adopt a run's records, write the pages, check that they still agree."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from genobench.errors import GenobenchError
+from genobench.generator import Card
+from genobench.report.collect import build, slug
+from genobench.report.markdown import index, page
+from genobench.report.numerals import significant
+from genobench.report.stats import Standing
+from genobench.report.tables import Row, Table, Tables
+from genobench.run.record import SCHEMA
+from genobench.task import MetricCard, TaskCard
+
+COLUMNS = (
+    "data", "task", "model", "role", "metric", "better", "version", "n_seeds", "jobs_done",
+    "jobs_asked", "value", "people_low", "people_high", "seeds_low", "seeds_high", "rank",
+    "rank_low", "rank_high", "ties", "floor", "ceiling", "rescaled", "rescaled_low",
+    "rescaled_high", "note", "fit_seconds", "samples_per_second", "peak_memory_bytes",
+    "peak_device_bytes", "parameters", "device",
+)  # fmt: skip
+
+
+def read_records(folder: Path) -> list[dict[str, Any]]:
+    """All records below ``folder``, sorted by path.
+
+    Raises
+    ------
+    GenobenchError
+        Naming the file that is no record, or is one of another schema version.
+    """
+    if not folder.is_dir():
+        raise GenobenchError(f"{folder}: no such folder; records are made by `genobench run`")
+    return [_record(path) for path in sorted(folder.rglob("*.json"))]
+
+
+def _record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise GenobenchError(
+            f"{path}: not a record ({error}); delete it and run again to have it made anew"
+        ) from error
+    if not isinstance(record, dict) or not {"schema", "key", "job", "status"} <= set(record):
+        raise GenobenchError(f"{path}: not a record of genobench; move it elsewhere")
+    if record["schema"] != SCHEMA:
+        raise GenobenchError(
+            f"{path}: schema version {record['schema']}, this genobench reads {SCHEMA}; "
+            "use the genobench that wrote it, or run the job again"
+        )
+    return record
+
+
+def files(tables: Tables) -> dict[str, str]:
+    """Text of every file of the leaderboards, by path below the folder; deterministic."""
+    made = {"README.md": index(tables)}
+    for block in tables.blocks:
+        for table in block.tables:
+            stem = f"{block.name}/{table.task.name}"
+            made[f"{stem}.md"] = page(table, block)
+            made[f"{stem}.csv"] = _csv(table)
+    return made
+
+
+def lines(table: Table) -> list[dict[str, Any]]:
+    """One line per model and measured metric, by the names in `COLUMNS`."""
+    measured = [m for m in table.metrics if table.measured(m)]
+    return [_line(table, row, metric) for row in table.rows for metric in measured]
+
+
+def _line(table: Table, row: Row, metric: MetricCard) -> dict[str, Any]:
+    cell, cost = row.cells[metric.name], row.cost
+    s, scaled, place = cell.summary, cell.rescaled, cell.standing or Standing(0)
+    values: tuple[Any, ...] = (
+        table.block, table.task.name, row.model, row.role, metric.name,
+        metric.better if metric.better != "target" else f"target {metric.target:g}",
+        metric.version, s.n_seeds, row.done, row.asked,
+        s.value, *s.people, *s.seeds, place.rank or None, place.low, place.high, place.ties,
+        table.floor, table.ceiling, scaled.value, *scaled.interval, scaled.note,
+        cost.fit_seconds, cost.samples_per_second, cost.peak_memory, cost.peak_device,
+        cost.parameters, cost.device,
+    )  # fmt: skip
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def _csv(table: Table) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: _field(v) for k, v in line.items()} for line in lines(table))
+    return out.getvalue()
+
+
+def _field(value: Any) -> Any:
+    """Six significant digits, and text that no spreadsheet takes for a formula."""
+    if isinstance(value, float):
+        return significant(value)
+    return _inert(value) if isinstance(value, str) else value
+
+
+def _inert(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def write(tables: Tables, folder: Path) -> list[Path]:
+    """Write all pages into ``folder``; pages of blocks that are no longer there are removed."""
+    made = files(tables)
+    try:
+        for path in _strays(folder, made):
+            path.unlink()
+        for name, text in made.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            _replace(folder / name, text)
+    except OSError as error:
+        raise GenobenchError(f"{folder}: cannot write the leaderboards: {error}") from error
+    return [folder / name for name in made]
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write by rename, so that a reader never sees half a page."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    part.replace(path)
+
+
+def _strays(folder: Path, made: Mapping[str, str]) -> list[Path]:
+    """Pages below ``folder`` that no record stands behind."""
+    pages = [p for ending in ("md", "csv") for p in folder.glob(f"*/*.{ending}")]
+    inside = [p for p in pages if p.parent.name != "records"]
+    return sorted(p for p in inside if p.relative_to(folder).as_posix() not in made)
+
+
+def rebuild(folder: Path, generators: Mapping[str, Card], tasks: Mapping[str, TaskCard]) -> Tables:
+    """Tables of the records kept in ``folder/records``, as left there by `adopt` or a run."""
+    return build(read_records(folder / "records"), generators, tasks, data_options(folder))
+
+
+def data_options(folder: Path) -> dict[str, str]:
+    """By data key, the words of the command line that name the data: of a run, or as adopted."""
+    kept = {p.stem: p for p in folder.glob("records/*/*.options")}
+    made = {p.parent.name: p for p in folder.glob("data/*/options.txt")}
+    return {key: path.read_text().strip() for key, path in (kept | made).items()}
+
+
+def check(folder: Path, generators: Mapping[str, Card], tasks: Mapping[str, TaskCard]) -> list[str]:
+    """Differences between the pages in ``folder`` and what its records say; empty when none.
+
+    Compares byte for byte. The last line says what to do.
+    """
+    made = files(rebuild(folder, generators, tasks))
+    found = []
+    for name, text in sorted(made.items()):
+        path = folder / name
+        old = path.read_bytes() if path.is_file() else None
+        if old is None:
+            found.append(f"{name}: missing")
+        elif old != text.encode():
+            found += [f"{name}: differs from its records", *_difference(old, text)]
+    found += [f"{p.relative_to(folder).as_posix()}: no record stands behind it"
+              for p in _strays(folder, made)]  # fmt: skip
+    if found:
+        found.append(f"Run `genobench leaderboard --out {folder}` and commit what changes.")
+    return found
+
+
+def _difference(old: bytes, new: str, most: int = 4) -> list[str]:
+    lines = difflib.unified_diff(
+        old.decode(errors="replace").splitlines(), new.splitlines(), "there", "records", n=0
+    )
+    changed = [line for line in lines if line[:2] not in ("--", "++", "@@")]
+    more = [f"  ... {len(changed) - most} more lines"] if len(changed) > most else []
+    return [f"  {line[:160]}" for line in changed[:most]] + more
+
+
+def adopt(run: Path, folder: Path) -> list[Path]:
+    """Copy the records of a run into ``folder/records/<data>-<suite>/``.
+
+    Records there of the same model and seed on the same data are replaced.
+
+    Raises
+    ------
+    GenobenchError
+        When ``run`` holds no records.
+    """
+    source, kept = run / "records", folder / "records"
+    newer = {_identity(record) for record in read_records(source)}
+    if not newer:
+        raise GenobenchError(f"{source}: no records there; has the run begun?")
+    for path in sorted(kept.rglob("*.json")):
+        if _identity(_record(path)) in newer:
+            path.unlink()
+    copied = []
+    for path in sorted(source.rglob("*.json")):
+        job = _record(path)["job"]
+        target = kept / slug(f"{job['data']}-{job['suite']}") / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+        options = run / "data" / job["data_key"] / "options.txt"
+        if options.is_file():
+            shutil.copyfile(options, target.with_name(f"{job['data_key']}.options"))
+        copied.append(target)
+    return copied
+
+
+def _identity(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """What two records share that answer the same question."""
+    keys = ("data", "suite", "data_key", "split_seed", "model", "seed")
+    return tuple(str(record["job"].get(key)) for key in keys)

@@ -1,0 +1,69 @@
+"""Numbers as tables print them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from genobench.report.stats import Interval
+
+ABSENT = "–"
+
+
+def number(x: float) -> str:
+    """Three decimals below ten, fewer above, thousands separated; NaN as a dash."""
+    if math.isnan(x):
+        return ABSENT
+    if math.isinf(x):
+        return "∞" if x > 0 else "-∞"
+    size = abs(x)
+    if size >= 99.95:
+        return f"{x:,.0f}"
+    if size >= 9.9995:
+        return f"{x:.1f}"
+    if 0 < size < 0.0005:
+        return f"{x:.0e}".replace("e-0", "e-")
+    text = f"{x:.3f}"
+    return text.lstrip("-") if float(text) == 0 else text
+
+
+def interval(ends: Interval) -> str:
+    """Both ends, or a dash."""
+    if math.isnan(ends.low) or math.isnan(ends.high):
+        return ABSENT
+    return f"{number(ends.low)} to {number(ends.high)}"
+
+
+def memory(size: float) -> str:
+    """Bytes in MiB or GiB."""
+    if math.isnan(size):
+        return ABSENT
+    mib = size / 2**20
+    return f"{mib / 1024:.1f} GiB" if mib >= 1024 else f"{mib:.0f} MiB"
+
+
+def count(x: float) -> str:
+    """Whole number with thousands separated, millions shortened."""
+    if math.isnan(x):
+        return ABSENT
+    return f"{x / 1e6:.1f} M" if x >= 1e6 else f"{x:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 4.2 s, 3 min 05 s, 2 h 10 min."""
+    if math.isnan(seconds):
+        return ABSENT
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def significant(x: float) -> str:
+    """Six significant digits for machines; empty for NaN."""
+    return "" if math.isnan(x) else f"{x:.6g}"

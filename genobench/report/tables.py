@@ -1,0 +1,125 @@
+"""What a leaderboard is made of: blocks of tables, rows and cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from genobench.report.scale import Overall, Rescaled
+from genobench.report.stats import Standing, Summary
+from genobench.task import MetricCard, TaskCard
+
+Record = Mapping[str, Any]
+CORE_METRICS = 5  # beside the headline, in the table that people read; the CSV holds all
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that did not end well."""
+
+    model: str
+    seed: int
+    status: str
+    phase: str
+    reason: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Means over the jobs that were measured; memory is the largest peak, in bytes."""
+
+    fit_seconds: float
+    samples_per_second: float
+    peak_memory: float
+    peak_device: float
+    parameters: float
+    device: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One metric of one model."""
+
+    summary: Summary
+    rescaled: Rescaled
+    standing: Standing | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model in one table; ``cells`` by metric name."""
+
+    model: str
+    title: str
+    role: str
+    cells: Mapping[str, Cell]
+    done: int
+    asked: int
+    cost: Cost
+
+    @property
+    def ranked(self) -> bool:
+        """Controls are shown but not ranked."""
+        return self.role == "entrant"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One task on one data set: rows in order of rank, controls last."""
+
+    block: str
+    task: TaskCard
+    metrics: tuple[MetricCard, ...]
+    rows: tuple[Row, ...]
+    floor: str
+    ceiling: str
+    notes: tuple[str, ...]
+
+    @property
+    def headline(self) -> MetricCard:
+        """The metric that the task is ranked by."""
+        return next(m for m in self.metrics if m.headline)
+
+    @property
+    def core(self) -> tuple[MetricCard, ...]:
+        """Headline first, then the first others that were measured."""
+        rest = [m for m in self.metrics if not m.headline and self.measured(m)]
+        return (self.headline, *rest[:CORE_METRICS])
+
+    def measured(self, metric: MetricCard) -> bool:
+        """Whether any model has a value."""
+        return any(not math.isnan(r.cells[metric.name].summary.value) for r in self.rows)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Everything that was run on one data set with one suite and one split.
+
+    ``options`` are the words of the command line that name the data; empty when not known.
+    """
+
+    name: str
+    data: str
+    suite: str
+    options: str
+    inputs: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    models: tuple[str, ...]
+    jobs_done: int
+    jobs_asked: int
+    tables: tuple[Table, ...]
+    failures: tuple[Failure, ...]
+    software: tuple[str, ...]
+    devices: tuple[str, ...]
+    records: tuple[Record, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """All blocks, and per task the ranks over them or the reason why there are none."""
+
+    blocks: tuple[Block, ...]
+    overall: Mapping[str, tuple[list[Overall], str]]

@@ -1,0 +1,386 @@
+"""The command line: what it prints, what it returns, and what it does not import."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genobench import arguments
+from genobench.alleles import align
+from genobench.cli import COMMANDS, build_parser, main
+from genobench.cohort import Cohort
+from genobench.data.plink import read_plink, write_plink
+from genobench.errors import GenobenchError
+
+HEAVY = ("torch", "xgboost", "matplotlib", "numba", "sklearn", "scipy", "pandas_plink", "msprime")
+CohortMaker = Callable[..., Cohort]
+
+
+def outcome(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a command."""
+    code = main(words)
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list", "models"], ["run", "--help"]])
+def test_quick_commands_import_nothing_heavy(words: list[str]) -> None:
+    """Nor do they write control characters when nobody looks."""
+    code = (
+        "import sys\nfrom genobench.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        f"print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stderr.strip() == "[]"
+    assert done.stdout
+    assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_helps_with_an_example(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the example is understood by the parser."""
+    with pytest.raises(SystemExit) as stop:
+        main([*command.split(), "--help"])
+    assert stop.value.code == 0
+    said = capsys.readouterr().out
+    example = COMMANDS[command][2]
+    assert f"genobench {example}" in " ".join(said.split())
+    build_parser().parse_args(example.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["rum"], "invalid choice: 'rum'"),
+        ([], "required: COMMAND"),
+        (["run", "--timeout", "soon"], "'soon' is not a time"),
+        (["run", "--memory", "much"], "'much' is not a size"),
+        (["run", "--seeds", "4-2"], "'4-2' is not a range of seeds"),
+        (["run", "--snps", "0"], "'0' is not a whole number of at least 1"),
+        (["run", "--models", "real,hwee", "--dry-run"], "did you mean hwe"),
+        (["run", "--tasks", "privcy", "--dry-run"], "did you mean privacy"),
+        (["run", "--suite", "smal", "--dry-run"], "did you mean small"),
+        (["run", "--data", "hla1000", "--dry-run"], "did you mean hla1000g"),
+        (["run", "--suite", "full", "--dry-run"], "name some with --data"),
+        (["check", "nothing.py:Thing"], "nothing.py: no such file"),
+        (["show", "hwee"], "did you mean hwe"),
+        (["show", "abcdef12"], "no record begins with abcdef12"),
+        (["data", "info", "mouse"], "no such data set"),
+        (["leaderboard", "--check", "--out", "nowhere"], "no such folder"),
+        (["leaderboard", "--from", "nowhere"], "no such folder"),
+        (["sample", "nowhere", "--out", "x.bed"], "no fitted model there"),
+        (["score", "no.bed", "--train", "a.bed", "--test", "b.bed"], "a.bed: not there"),
+        (["new", "My-Model"], "cannot name a module"),
+        (["new", "hwe"], "called hwe already"),
+    ],
+)
+def test_mistakes_are_explained_without_a_traceback(
+    words: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Status 2, a message that begins as all do, and nothing on standard output."""
+    monkeypatch.chdir(tmp_path)
+    code, out, err = outcome(capsys, *words)
+    assert code == 2
+    assert err.startswith("genobench: error: ")
+    assert message in err
+    assert "Traceback" not in err
+    assert out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_has_its_own_status(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """130, and the user is told that finished work is kept."""
+
+    def interrupt(options: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("genobench.catalogue.show_list", interrupt)
+    code, _, err = outcome(capsys, "list", "models")
+    assert code == 130
+    assert "interrupted" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("3", (3,)), ("0-4", (0, 1, 2, 3, 4)), ("5,0,2", (0, 2, 5)),
+                        ("0-2, 2,7", (0, 1, 2, 7))]
+)  # fmt: skip
+def test_seeds(text: str, seeds: tuple[int, ...]) -> None:
+    """Ranges and lists, ascending, each once."""
+    assert arguments.seeds(text) == seeds
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("45s", 45), ("30m", 1800), ("2h", 7200), ("1h30m", 5400), ("1.5h", 5400),
+     ("1d", 86400)],
+)  # fmt: skip
+def test_durations(text: str, seconds: float) -> None:
+    """A bare number is seconds."""
+    assert arguments.duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("512M", 2**29), ("16G", 2**34), ("1.5GiB", 3 * 2**29), ("1000", 1000)]
+)
+def test_sizes(text: str, size: int) -> None:
+    """Units are powers of 1,024."""
+    assert arguments.size(text) == size
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [(arguments.seeds, t) for t in ("", "-1", "a", "1..3", "1-2-3")]
+    + [(arguments.duration, t) for t in ("", "0", "2x", "h", "1h30", "-5m")]
+    + [(arguments.size, t) for t in ("", "G", "0", "-1G", "3X")]
+    + [(arguments.names, ","), (arguments.positive, "1.5"), (arguments.correlation, "2")],
+)
+def test_nonsense_is_refused(parse: Callable[[str], Any], text: str) -> None:
+    """As argparse wants it, so that the option is named."""
+    with pytest.raises(argparse.ArgumentTypeError):
+        parse(text)
+
+
+@pytest.mark.parametrize("what", ["models", "tasks", "data", "metrics"])
+def test_lists_for_people_and_machines(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same names in both."""
+    code, text, _ = outcome(capsys, "list", what)
+    assert code == 0
+    assert max(map(len, text.splitlines())) <= 120
+    rows = json.loads(outcome(capsys, "list", what, "--json")[1])
+    assert rows
+    assert all(str(next(iter(row.values()))) in text for row in rows)
+
+
+def test_card_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    """For people and as JSON."""
+    assert "Independent sites" in outcome(capsys, "show", "hwe")[1]
+    assert json.loads(outcome(capsys, "show", "hwe", "--json")[1])["role"] == "floor"
+
+
+def test_dry_run_writes_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lists what would be run."""
+    monkeypatch.chdir(tmp_path)
+    words = ("run", "--models", "real,hwe", "--seeds", "0-1", "--dry-run", "--device", "cpu")
+    code, text, _ = outcome(capsys, *words)
+    assert code == 0
+    assert "4 of 4 jobs would be run; nothing was." in text
+    jobs = json.loads(outcome(capsys, *words, "--json")[1])["jobs"]
+    assert {(j["model"], j["seed"]) for j in jobs} == {
+        (m, s) for m in ("real", "hwe") for s in (0, 1)
+    }
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_new_generator_keeps_the_contract(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Straight from the template, and `check` says so promise by promise."""
+    code, text, _ = outcome(capsys, "new", "my_model", "--folder", str(tmp_path))
+    assert code == 0
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "my_model.py", "my_model.toml", "test_my_model.py",
+    }  # fmt: skip
+    spec = f"{tmp_path / 'my_model.py'}:MyModel"
+    assert spec in text
+    code, text, _ = outcome(capsys, "check", spec)
+    assert code == 0, text
+    assert "learns" in text
+    compile((tmp_path / "test_my_model.py").read_text(), "test", "exec")
+    code, _, err = outcome(capsys, "new", "my_model", "--folder", str(tmp_path))
+    assert code == 2
+    assert "already there" in err
+
+
+def test_broken_generator_fails_the_check(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Status 1, the promise is named, the JSON agrees."""
+    outcome(capsys, "new", "bad", "--folder", str(tmp_path))
+    module = tmp_path / "bad.py"
+    module.write_text(module.read_text().replace("default_rng(seed)", "default_rng()"))
+    words = ("check", f"{module}:Bad", "--only", "same_seed_same_rows")
+    code, text, _ = outcome(capsys, *words)
+    assert code == 1
+    assert "the same seed gave other rows" in text
+    found = json.loads(outcome(capsys, *words, "--json")[1])
+    assert found["passed"] is False
+    assert found["promises"][0]["verdict"] == "broken"
+
+
+def test_fit_then_sample_writes_plink(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, make_cohort: CohortMaker
+) -> None:
+    """A generator fitted to PLINK files samples PLINK files that can be read back."""
+    bed = write_plink(make_cohort(400, 40), tmp_path / "real.bed")
+    model, out = tmp_path / "model", tmp_path / "synthetic.bed"
+    words = ("fit", "cond_hwe", "--data", str(bed), "--snps", "20", "--out", str(model))
+    code, text, err = outcome(capsys, *words, "--group", "none")
+    assert code == 0, err
+    code, text, err = outcome(capsys, "sample", str(model), "--people", "77", "--out", str(out))
+    assert code == 0, err
+    assert "77 synthetic people, 20 SNPs" in text
+    cohort = read_plink(out)
+    assert cohort.genotypes.shape == (77, 20)
+    assert set(cohort.samples["phenotype"]) == {"1", "2"}
+    assert cohort.samples["iid"][0] == "syn0"
+    assert outcome(capsys, *words)[0] == 2, "a fitted model is not overwritten"
+
+
+def _variants(*rows: Sequence[object]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["chrom", "pos", "id", "counted", "other"])
+
+
+def test_alleles_are_matched_and_turned() -> None:
+    """Same, swapped, other strand, swapped on the other strand, by id, unseen allele, absent."""
+    wanted = _variants(
+        ("1", 10, "a", "A", "G"), ("1", 20, "b", "A", "G"), ("1", 30, "c", "A", "G"),
+        ("1", 40, "d", "A", "G"), ("1", 50, "e", "A", "G"), ("1", 60, "f", "A", "G"),
+        ("1", 70, "g", "A", "G"), ("1", 80, "h", "A", "T"), ("1", 90, "i", "A", "G"),
+    )  # fmt: skip
+    found = _variants(
+        ("chr1", 80, "h", "T", "A"), ("1", 10, "x", "A", "G"), ("1", 20, "b", "G", "A"),
+        ("1", 30, "c", "T", "C"), ("1", 40, "d", "C", "T"), ("2", 1, "e", "A", "G"),
+        ("1", 60, "f", "0", "A"), ("1", 70, "g", "A", "C"),
+    )  # fmt: skip
+    alignment = align(wanted, found)
+    assert list(alignment.column) == [1, 2, 3, 4, 5, 6, -1, 0, -1]
+    assert list(alignment.swapped[:6]) == [False, True, False, True, False, True]
+    assert alignment.swapped[7], "A/T is taken as it is written"
+
+
+def _turned(cohort: Cohort) -> Cohort:
+    """The same people with every second allele counted the other way, columns reversed."""
+    genotypes = np.array(cohort.genotypes)
+    genotypes[:, ::2] = 2 - genotypes[:, ::2]
+    variants = cohort.variants.copy()
+    swapped = variants.loc[::2, ["other", "counted"]].to_numpy()
+    variants.loc[::2, ["counted", "other"]] = swapped
+    order = np.arange(cohort.m)[::-1]
+    return Cohort(genotypes, variants, cohort.samples, cohort.trait).take(variants=order)
+
+
+@pytest.fixture
+def files(tmp_path: Path, make_cohort: CohortMaker) -> SimpleNamespace:
+    """PLINK files of train, test and a synthetic cohort that swaps alleles and order."""
+    people = {name: make_cohort(300, 32, seed=i) for i, name in enumerate(("train", "test", "syn"))}
+    paths = {n: write_plink(c, tmp_path / f"{n}.bed") for n, c in people.items()}
+    write_plink(_turned(people["syn"]), tmp_path / "turned.bed")
+    return SimpleNamespace(folder=tmp_path, people=people, **paths)
+
+
+def _options(files: SimpleNamespace, synthetic: str, **changes: Any) -> argparse.Namespace:
+    given = {"reference": None, "pheno": None, "trait": None, "seed": 0}
+    paths = {"synthetic": files.folder / synthetic, "train": files.train, "test": files.test}
+    return argparse.Namespace(**{**given, **paths, **changes})
+
+
+def test_outside_files_are_aligned_before_they_are_scored(files: SimpleNamespace) -> None:
+    """Swapped alleles and another order of variants change nothing."""
+    from genobench.outside import read
+
+    split, plain = read(_options(files, "syn.bed"))
+    _, turned = read(_options(files, "turned.bed"))
+    assert np.array_equal(plain.genotypes, turned.genotypes)
+    assert np.array_equal(plain.genotypes, files.people["syn"].genotypes)
+    assert split.train.n == 300
+    parts = (split.validation, split.control, split.test)
+    assert [p.n for p in parts] == [60, 120, 120]
+    shares = [p.labels.mean() for p in parts]
+    assert max(shares) - min(shares) < 0.05
+    everybody = [iid for p in parts for iid in p.samples["iid"]]
+    assert len(set(everybody)) == 300
+
+
+def test_outside_files_that_make_no_sense_are_refused(
+    files: SimpleNamespace, make_cohort: CohortMaker
+) -> None:
+    """The same people twice, other variants, missing calls, labels of another kind."""
+    from genobench.outside import read
+
+    with pytest.raises(GenobenchError, match="must hold different people"):
+        read(_options(files, "syn.bed", test=files.train))
+    syn = files.people["syn"]
+    away = Cohort(syn.genotypes, syn.variants.assign(pos=range(32), id="."), syn.samples, syn.trait)
+    write_plink(away, files.folder / "away.bed")
+    with pytest.raises(GenobenchError, match="same genome build"):
+        read(_options(files, "away.bed"))
+    holes = np.array(syn.genotypes)
+    holes[3, 4] = -1
+    write_plink(Cohort(holes, syn.variants, syn.samples, syn.trait), files.folder / "holes.bed")
+    with pytest.raises(GenobenchError, match="has no call at"):
+        read(_options(files, "holes.bed"))
+    write_plink(make_cohort(300, 32, seed=5, kind="quantitative"), files.folder / "height.bed")
+    with pytest.raises(GenobenchError, match="not of the same kind"):
+        read(_options(files, "height.bed"))
+
+
+def test_score_shows_the_file_between_floor_and_ceiling(
+    files: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One table, the synthetic file ranked, controls below it."""
+    words = ("score", str(files.syn), "--train", str(files.train), "--test", str(files.test))
+    code, text, err = outcome(capsys, *words, "--tasks", "fidelity")
+    assert code == 0, err
+    rows = [line.split()[0] for line in text.splitlines() if line]
+    assert rows.index("syn") < rows.index("real") < rows.index("hwe")
+
+
+def test_run_show_and_leaderboard(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, make_cohort: CohortMaker
+) -> None:
+    """From PLINK files to tables that agree with their records, and the command that repeats it."""
+    bed = write_plink(make_cohort(240, 32), tmp_path / "mine.bed")
+    out, home = tmp_path / "runs", tmp_path / "boards"
+    words = [
+        *("run", "--data", str(bed), "--snps", "16", "--group", "none", "--models", "hwe"),
+        *("--tasks", "fidelity", "--seeds", "4", "--device", "cpu", "--out", str(out)),
+    ]
+    code, text, err = outcome(capsys, *words)
+    assert code == 0, err
+    assert "Fidelity (mine.bed, smoke, 1 seed)" in text
+    assert "1 job: 1 ok; 0 were there already" in text
+    assert "16 SNPs chosen" in err
+    found = json.loads(outcome(capsys, *words, "--json")[1])
+    assert found["kept"] == 1
+    assert {row["model"] for row in found["tables"]} == {"hwe"}
+
+    key = found["keys"][0]
+    code, text, _ = outcome(capsys, "show", key[:10], "--out", str(out))
+    assert code == 0
+    assert "two_sample_auc" in text
+    assert "--models hwe --suite smoke --data mine.bed --snps 16 --group none --seeds 4" in text
+
+    code, text, err = outcome(capsys, "leaderboard", "--from", str(out), "--out", str(home))
+    assert code == 0, err
+    index = (home / "README.md").read_text()
+    assert "genobench run --models hwe --suite smoke --data mine.bed --snps 16" in index
+    assert str(tmp_path) not in index
+    assert outcome(capsys, "leaderboard", "--check", "--out", str(home))[0] == 0
+    page = home / "mine.bed-smoke" / "fidelity.md"
+    page.write_text(page.read_text() + "x")
+    code, text, _ = outcome(capsys, "leaderboard", "--check", "--out", str(home))
+    assert code == 1
+    assert "fidelity.md: differs from its records" in text

@@ -1,0 +1,74 @@
+"""Progress of a run: plain lines, and the board on a terminal."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from genobench.progress import Board, Lines, ending, latest, left, watch
+from genobench.run.events import Event, JobFinished, JobPhase, JobStarted, Progress, Said
+
+HALF = Progress(total=4, done=2, seconds_left=125.0)
+EVENTS: tuple[Event, ...] = (
+    Said("256 SNPs chosen"),
+    JobStarted("k", "vae", 3, "fit", 0, HALF),
+    JobPhase("k", "vae", 3, "fit", {"step": 1200.0, "validation": 0.31, "seconds": 4.0}, HALF),
+    JobFinished("k", "vae", 3, "fit", "crashed", "died of SIGSEGV", 61.0, HALF),
+)
+
+
+def test_what_is_left() -> None:
+    """Time left is shown while it is known and something is left."""
+    assert left(HALF) == "2/4, about 2 min 05 s left"
+    assert left(Progress(4, 2, None)) == "2/4"
+    assert left(Progress(4, 4, 0.0)) == "4/4"
+
+
+def test_latest_figures_begin_with_step_and_validation() -> None:
+    """At most three, and none that are not known."""
+    assert latest({"loss": 2.0, "validation": 0.31, "step": 1200.0, "x": None}) == (
+        "step 1,200, validation 0.310, loss 2.000"
+    )
+    assert latest(None) == ""
+
+
+def test_ending_names_the_problem() -> None:
+    """In a line."""
+    assert isinstance(EVENTS[3], JobFinished)
+    assert ending(EVENTS[3]) == "vae seed 3: crashed in 1 min 01 s: died of SIGSEGV"
+
+
+def test_plain_lines_when_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error, without control characters; not every learning point has a line."""
+    with watch() as listener:
+        assert isinstance(listener, Lines)
+        for event in EVENTS:
+            listener(event)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        "256 SNPs chosen",
+        "[2/4, about 2 min 05 s left] vae seed 3",
+        "[2/4, about 2 min 05 s left] vae seed 3: crashed in 1 min 01 s: died of SIGSEGV",
+    ]
+
+
+def test_board_shows_what_runs_and_keeps_failures() -> None:
+    """Model, seed, phase and validation value while it runs; the failure stays on the screen."""
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=80, color_system=None)
+    board = Board(console)
+    for event in EVENTS[:3]:
+        board(event)
+    console.print(board)
+    shown = screen.getvalue()
+    assert "vae seed 3" in shown
+    assert "fit  step 1,200, validation 0.310" in shown
+    assert "2/4, about 2 min 05 s left" in shown
+    board(EVENTS[3])
+    assert "died of SIGSEGV" in screen.getvalue()
+    screen.truncate(0)
+    console.print(board)
+    assert "vae" not in screen.getvalue()
