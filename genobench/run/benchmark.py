@@ -1,0 +1,166 @@
+"""A whole benchmark: what ``genobench run`` does."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genobench import registry
+from genobench.run import environment, executor, prepared
+from genobench.run.events import Listener
+from genobench.run.job import Job, asked
+from genobench.run.ledger import outcome
+from genobench.run.plan import Overwrite, Plan, decide
+from genobench.run.progress import Tracker
+from genobench.run.request import Request, RunOptions, resolve
+from genobench.run.stages import Jobs, References
+from genobench.run.store import Store
+
+__all__ = ["RunOptions", "Summary", "plan", "run_benchmark"]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of it.
+
+    Attributes
+    ----------
+    keys
+        Keys of the jobs asked, whose records tables are made from.
+    asked, kept
+        Jobs asked, and those whose records were there already.
+    statuses
+        Jobs asked by status: ``ok``, ``scores failed``, ``failed``, ``timeout`` ..., ``missing``.
+    problems
+        One line per job that did not end well, with its log.
+    seconds
+        Wall-clock time of this run.
+    harness_share
+        Of the children's time in this run, the share spent on neither fit, sample nor score.
+    """
+
+    keys: tuple[str, ...]
+    asked: int
+    kept: int
+    statuses: Mapping[str, int]
+    problems: tuple[str, ...]
+    seconds: float
+    harness_share: float
+
+
+def plan(options: RunOptions) -> Plan:
+    """What `run_benchmark` would do; nothing is written, no data are prepared."""
+    return _plan(resolve(options), Store(options.out), options.overwrite)
+
+
+def run_benchmark(options: RunOptions, on_event: Listener = lambda _: None) -> Summary:
+    """Run what is asked and not there yet; every result is on disk as soon as it exists.
+
+    Raises
+    ------
+    GenobenchError
+        What the user can mend: names, data, limits, the folder. Jobs that fail do not raise; they
+        are records, and lines of the summary.
+    KeyboardInterrupt
+        On Ctrl-C, SIGTERM or SIGHUP, after all children were stopped. What was running is missing
+        from the records, and is run by the next call.
+    """
+    began = time.monotonic()
+    wanted = resolve(options)
+    store = Store(options.out)
+    with executor.interruptible(), store.locked():
+        known = store.records()  # foreign ones are refused before anything is computed
+        if options.overwrite != "never":
+            prepared.ensure(store, wanted.data, on_event)
+        planned = _plan(wanted, store, options.overwrite)
+        run = _execute(store, wanted, planned, known, on_event)
+        return _summary(store, planned, run, time.monotonic() - began)
+
+
+def _execute(
+    store: Store,
+    wanted: Request,
+    planned: Plan,
+    known: Sequence[Mapping[str, Any]],
+    on_event: Listener,
+) -> Tracker:
+    """Prepare the references that are missing, then run the jobs that remain."""
+    tracker = Tracker(on_event, len(wanted.slots))
+    remaining = planned.remaining
+    if not remaining:
+        return tracker
+    inputs = prepared.inputs(store, wanted.data)
+    fits = sum(todo.action == "fit" for todo in remaining)
+    store.require_space(fits * int(inputs["n_train"]) * int(inputs["m"]))
+    folder = store.data_folder(wanted.data.key)
+    references = References(store, folder, wanted.limits, tracker)
+    jobs = Jobs(
+        store,
+        folder,
+        tracker,
+        inputs=inputs,
+        software=environment.software(),
+        people=lambda: prepared.people(folder),
+    )
+    absent = references.absent(remaining)
+    tracker.expect(remaining, known, references=len(absent))
+    executor.execute(executor.Queue([references.work(t) for t in absent]), wanted.slots)
+    work = [w for todo in remaining if (w := jobs.work(todo, references.errors)) is not None]
+    executor.execute(executor.Queue(work, tracker.pick), wanted.slots)
+    return tracker
+
+
+def _plan(wanted: Request, store: Store, mode: Overwrite) -> Plan:
+    ready = prepared.is_ready(store, wanted.data)
+    split = str(prepared.inputs(store, wanted.data)["split_sha256"]) if ready else ""
+    tasks = [asked(t, split_sha256=split, split_seed=wanted.data.split_seed) for t in wanted.tasks]
+    todos = [
+        decide(store, _job(wanted, plugin, seed, split), tasks, mode)
+        for plugin in wanted.models
+        for seed in wanted.seeds
+    ]
+    return Plan(tuple(todos), tuple(tasks), ready)
+
+
+def _job(wanted: Request, plugin: registry.GeneratorPlugin, seed: int, split: str) -> Job:
+    return Job(
+        model=plugin.card.name,
+        spec=plugin.spec,
+        plugin_sha256=plugin.checksum,
+        settings=plugin.card.settings_for(wanted.suite.settings),
+        suite=wanted.suite.name,
+        data=Path(wanted.data.name).name,  # a path tells where somebody keeps things
+        data_key=wanted.data.key,
+        split_sha256=split,
+        split_seed=wanted.data.split_seed,
+        seed=seed,
+        device=wanted.device,
+        limits=wanted.limits,
+        control=plugin.card.role != "entrant",
+    )
+
+
+def _summary(store: Store, planned: Plan, tracker: Tracker, seconds: float) -> Summary:
+    """Statuses of all jobs asked, as the records now stand."""
+    statuses: Counter[str] = Counter()
+    problems = []
+    for todo in planned.todos:
+        record = store.read_record(todo.job.key)
+        status, problem = outcome(record, {t.task: t.score_key(todo.job) for t in planned.tasks})
+        statuses[status] += 1
+        if problem:
+            log = store.log_path(todo.job.key)
+            problems.append(f"{todo.job.title}: {status}: {problem} (log: {log})")
+    return Summary(
+        keys=tuple(todo.job.key for todo in planned.todos),
+        asked=len(planned.todos),
+        kept=len(planned.kept),
+        statuses=dict(statuses),
+        problems=tuple(problems),
+        seconds=seconds,
+        harness_share=tracker.harness_seconds / max(tracker.child_seconds, 1e-9),
+    )

@@ -1,0 +1,179 @@
+"""Runs work in child processes, a few at a time, within limits."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from genobench.errors import GenobenchError
+from genobench.run.child import Child, Ended, Slot
+from genobench.run.environment import cores
+from genobench.run.job import Device, Job, Limits
+
+POLL_SECONDS = 0.2
+ENDING_SECONDS = 0.01  # while a child is about to end
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What one child process does.
+
+    Attributes
+    ----------
+    order
+        JSON-able order for the worker.
+    limits, log
+        What it may use, and where it prints to.
+    job
+        The job it belongs to, if it belongs to one.
+    on_start, on_message, on_end
+        Called in this process as things happen. ``on_end`` may return more work, done next.
+    """
+
+    order: Mapping[str, Any]
+    limits: Limits
+    log: Path
+    on_end: Callable[[Ended], Work | None]
+    job: Job | None = None
+    on_message: Callable[[dict[str, Any]], None] = field(default=lambda _: None)
+    on_start: Callable[[Slot], None] = field(default=lambda _: None)
+
+
+class Queue:
+    """Work that waits, handed out in its order unless ``pick`` chooses.
+
+    Parameters
+    ----------
+    work
+        In order.
+    pick
+        Given what waits, the index of what comes next; the first by default.
+    """
+
+    def __init__(
+        self, work: Sequence[Work], pick: Callable[[Sequence[Work]], int] = lambda _: 0
+    ) -> None:
+        self.waiting = list(work)
+        self.pick = pick
+
+    def pop(self) -> Work:
+        """What comes next."""
+        return self.waiting.pop(self.pick(self.waiting))
+
+
+def execute(queue: Queue, slots: Sequence[Slot]) -> None:
+    """Run everything in ``queue``, one piece of work per slot at a time.
+
+    On any exception, Ctrl-C included, all children are stopped before it travels on.
+    """
+    running: dict[Slot, tuple[Work, Child]] = {}
+    try:
+        while queue.waiting or running:
+            for slot in slots:
+                if slot not in running and queue.waiting:
+                    work = queue.pop()
+                    running[slot] = work, Child(work.order, slot, work.limits, work.log)
+                    work.on_start(slot)
+            _wait([child for _, child in running.values()])
+            for slot, (work, child) in list(running.items()):
+                if (ended := _attend(work, child)) is not None:
+                    del running[slot]
+                    if (more := work.on_end(ended)) is not None:
+                        queue.waiting.insert(0, more)
+    finally:
+        for _, child in running.values():
+            child.stop()
+            child.close()
+
+
+def _wait(children: Sequence[Child]) -> None:
+    """Until a child says something or ends, or it is time to look at the limits."""
+    descriptors = [d for child in children for d in child.descriptors]
+    soon = any(child.ending for child in children)
+    select.select(descriptors, [], [], ENDING_SECONDS if soon else POLL_SECONDS)
+
+
+def _attend(work: Work, child: Child) -> Ended | None:
+    """Pass on what a child said; how it ended, if it did."""
+    over = child.process.poll() is not None
+    for message in child.messages():  # after the poll, so that the last words are heard
+        work.on_message(message)
+    if over:
+        return child.close()
+    child.enforce()
+    return None
+
+
+def make_slots(jobs: int | None, device: Device) -> list[Slot]:
+    """Slots of this machine.
+
+    Parameters
+    ----------
+    jobs
+        How many at a time; None: one per GPU, or one per two cores without.
+    device
+        GPUs are dealt out in turn; on ``cpu`` none is visible.
+    """
+    if jobs is not None and jobs < 1:
+        raise GenobenchError(f"--jobs {jobs}: at least one job must run at a time")
+    gpus = visible_gpus() if device == "cuda" else []
+    if device == "cuda" and not gpus:
+        raise GenobenchError("--device cuda: no GPU is visible here; try --device cpu or auto")
+    count = jobs or (len(gpus) or max(1, cores() // 2))
+    threads = max(1, cores() // count)
+    return [Slot(i, device, gpus[i % len(gpus)] if gpus else "", threads) for i in range(count)]
+
+
+def resolve_device(device: str) -> Device:
+    """What ``auto``, ``cpu`` or ``cuda`` means here; auto takes a GPU if there is one."""
+    if device == "auto":
+        return "cuda" if visible_gpus() else "cpu"
+    if device not in ("cpu", "cuda"):
+        raise GenobenchError(f"unknown device {device!r}; one of auto, cpu, cuda")
+    return "cuda" if device == "cuda" else "cpu"
+
+
+def visible_gpus() -> list[str]:
+    """Identifiers of the GPUs one may use, without importing torch.
+
+    ``CUDA_VISIBLE_DEVICES`` rules, as set by a cluster; otherwise the driver's list, in which the
+    parts of a divided GPU stand in its place.
+    """
+    if (given := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [g.strip() for g in given.split(",") if g.strip() not in ("", "-1")]
+    try:
+        listing = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    parts = re.findall(r"UUID: (MIG-[\w\-/]+)", listing)
+    return parts or re.findall(r"UUID: (GPU-[\w\-]+)", listing)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within the block SIGTERM and SIGHUP act like Ctrl-C: clean up, then KeyboardInterrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {s: signal.signal(s, interrupt) for s in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)

@@ -1,0 +1,78 @@
+"""The data of a benchmark, prepared once and kept in its store."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genobench.data import prepare as preparation
+from genobench.errors import GenobenchError
+from genobench.run.events import Listener, Said
+from genobench.run.store import Store
+
+if TYPE_CHECKING:
+    from genobench.data.prepare import DataSpec
+    from genobench.data.split import Split
+
+
+def ensure(store: Store, data: DataSpec, on_event: Listener) -> None:
+    """Prepare ``data`` unless it is there, complete or not at all."""
+    if is_ready(store, data):
+        return
+    with store.building(store.data_folder(data.key)) as folder:
+        done = preparation.prepare(data, say=lambda text: on_event(Said(text)))
+        done.split.save(folder)
+        (folder / "report.json").write_text(json.dumps(done.report, indent=1) + "\n")
+        (folder / "inputs.json").write_text(json.dumps(describe(data, done.split), indent=1) + "\n")
+
+
+def is_ready(store: Store, data: DataSpec) -> bool:
+    """Whether ``data`` has been prepared."""
+    return (store.data_folder(data.key) / "inputs.json").exists()
+
+
+def inputs(store: Store, data: DataSpec) -> dict[str, Any]:
+    """What records say of the data; without reading a genotype."""
+    path = store.data_folder(data.key) / "inputs.json"
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError) as error:
+        raise GenobenchError(
+            f"{path}: not readable ({error}); delete the folder {path.parent} and run again: the "
+            "data are prepared anew"
+        ) from error
+
+
+def describe(data: DataSpec, split: Split) -> dict[str, Any]:
+    """The ``inputs`` of a record: sizes, trait and checksum, nothing of anybody."""
+    trait = split.train.trait
+    assert trait is not None
+    return {
+        "data": Path(data.name).name,
+        "trait": trait.name,
+        "kind": trait.kind,
+        **{f"n_{part.name}": getattr(split, part.name).n for part in fields(split)},
+        "m": split.train.m,
+        "split_sha256": split.checksum,
+    }
+
+
+@cache
+def people(folder: Path) -> frozenset[str]:
+    """Ids of everybody in a prepared data set, which no record may hold."""
+    found: set[str] = set()
+    for path in folder.glob("*.samples.tsv"):
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file, delimiter="\t"):
+                found |= {str(row["fid"]), str(row["iid"])}
+    return frozenset(found)
+
+
+def report(store: Store, data: DataSpec) -> Mapping[str, Any]:
+    """What was dropped, chosen and split when the data were prepared."""
+    return dict(json.loads((store.data_folder(data.key) / "report.json").read_text()))

@@ -1,0 +1,176 @@
+"""The record of one job: how it is built, checked, and kept free of names and paths."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from genobench.errors import GenobenchError
+from genobench.run.job import Job
+from genobench.task import Estimate
+
+SCHEMA = 1
+LAST_LINES = 20
+LINE_LENGTH = 300
+Status = Literal["ok", "failed", "timeout", "memory", "crashed", "interrupted"]
+
+
+def opened(
+    job: Job, *, inputs: Mapping[str, Any], software: Mapping[str, str], started: str
+) -> dict[str, Any]:
+    """Record of a job before anything is known of its outcome."""
+    return {
+        "schema": SCHEMA,
+        "key": job.key,
+        "job": {
+            "model": job.model,
+            "spec": _basename(job.spec),
+            "suite": job.suite,
+            "settings": dict(job.settings),
+            "data": _basename(job.data),
+            "data_key": job.data_key,
+            "split_seed": job.split_seed,
+            "seed": job.seed,
+            "budget": {
+                "seconds": job.limits.seconds,
+                "memory_bytes": job.limits.memory_bytes,
+                "device": job.device,
+            },
+        },
+        "software": {**software, "plugin_sha256": job.plugin_sha256},
+        "inputs": dict(inputs),
+        "status": "interrupted",
+        "phase": "load",
+        "error": None,
+        "environment": {},
+        "resources": {},
+        "determinism": "not measured",
+        "outputs": None,
+        "learning": [],
+        "scores": {},
+        "started": started,
+        "finished": started,
+    }
+
+
+def score_entry(
+    estimates: Mapping[str, Estimate], *, key: str, seed: int, seconds: float, versions: Any
+) -> dict[str, Any]:
+    """A task's score as it stands in a record."""
+    metrics = {
+        name: {
+            "value": float(e.value),
+            "low": float(e.low),
+            "high": float(e.high),
+            "n": int(e.n),
+            "seconds": float(e.seconds),
+            "version": int(versions[name]),
+        }
+        for name, e in estimates.items()
+    }
+    return {"key": key, "seed": seed, "seconds": seconds, "metrics": metrics}
+
+
+def score_failure(error: Mapping[str, Any], *, key: str, seed: int, seconds: float) -> Any:
+    """A task that failed on this sample, as it stands in a record: an error in place of metrics."""
+    return {"key": key, "seed": seed, "seconds": seconds, "error": dict(error)}
+
+
+def failure(
+    *,
+    kind: str,
+    message: str,
+    exit_code: int | None,
+    signal: str | None,
+    last_lines: Sequence[str],
+    people: Iterable[str] = (),
+) -> dict[str, Any]:
+    """What went wrong, without paths and without ids of ``people``."""
+    lines = [message, *last_lines[-LAST_LINES:]]
+    clean = [line[:LINE_LENGTH] for line in redacted(lines, people)]
+    return {
+        "type": kind,
+        "message": clean[0],
+        "exit_code": exit_code,
+        "signal": signal,
+        "last_lines": clean[1:],
+    }
+
+
+def redacted(lines: Sequence[str], people: Iterable[str] = ()) -> list[str]:
+    """Lines with folders cut from paths; ids of people, the user and the machine blanked.
+
+    Ids that are plain numbers of fewer than five digits cannot be told from counts and shapes, and
+    stay.
+    """
+    private = {p for p in (*people, *_own_names()) if not (p.isdigit() and len(p) < 5)}
+
+    def blank(word: re.Match[str]) -> str:
+        return "<id>" if word.group() in private else word.group()
+
+    return [re.sub(r"[\w.\-]+", blank, _FOLDERS.sub("", line)) for line in lines]
+
+
+_FOLDERS = re.compile(r"(?<![\w.])(?:~|[A-Za-z]:)?[/\\](?:[^\s'\":;,/\\]+[/\\])+")
+
+
+@cache
+def _own_names() -> tuple[str, ...]:
+    """Names of this machine and of whoever runs it."""
+    user = os.environ.get("LOGNAME") or os.environ.get("USER") or ""
+    return tuple(n for n in (platform.node(), user) if len(n) > 2 and n not in _COMMON_NAMES)
+
+
+_COMMON_NAMES = ("root", "user", "localhost")  # they identify nobody
+
+
+def now() -> str:
+    """The time as records have it: ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def to_json(content: Mapping[str, Any], *, where: str) -> str:
+    """Record as JSON text: not-a-number and infinities become null; checked against the schema."""
+    plain = _finite(content)
+    check(plain, where=where)
+    return json.dumps(plain, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def check(content: Any, *, where: str) -> None:
+    """Raise a GenobenchError that names the first place where a record breaks the schema."""
+    from jsonschema.exceptions import best_match
+
+    worst = best_match(_validator().iter_errors(content))
+    if worst is not None:
+        place = "/".join(map(str, worst.absolute_path)) or "the record"
+        raise GenobenchError(f"{where}: not a valid record: {place}: {worst.message[:200]}")
+
+
+@cache
+def _validator() -> Any:
+    from jsonschema import Draft202012Validator
+
+    schema = json.loads(files("genobench.run").joinpath("record.schema.json").read_text())
+    return Draft202012Validator(schema)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _basename(spec: str) -> str:
+    return re.split(r"[/\\]", spec)[-1]

@@ -1,0 +1,128 @@
+"""What a user asks of a benchmark, with every name looked up before anything is run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, get_args
+
+from genobench import registry
+from genobench.data.prepare import DataSpec
+from genobench.errors import GenobenchError
+from genobench.run import environment, executor
+from genobench.run.child import Slot
+from genobench.run.job import Device, Limits
+from genobench.run.plan import Overwrite
+from genobench.run.suites import Suite, find_suite
+
+MEMORY_SHARE = 0.9  # of the machine, divided among the slots, unless --memory says otherwise
+P = TypeVar("P", registry.GeneratorPlugin, registry.TaskPlugin)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What is asked, as on the command line.
+
+    Attributes
+    ----------
+    out
+        Folder of the store.
+    models, tasks
+        Names, ``path/file.py:Class``, or ``all``.
+    suite
+        Name of a suite, which gives what is left out below.
+    data
+        Data set; None: the suite's.
+    seeds
+        Seeds; empty: the suite's.
+    device
+        ``auto``, ``cpu`` or ``cuda``.
+    jobs
+        Child processes at a time; None: one per GPU, or per two CPU cores.
+    timeout_seconds, memory_bytes
+        Limits of one job; None: the suite's, and an equal share of nine tenths of the memory.
+    overwrite
+        See `genobench.run.plan.decide`.
+    """
+
+    out: Path
+    models: tuple[str, ...] = ("all",)
+    tasks: tuple[str, ...] = ("all",)
+    suite: str = "smoke"
+    data: DataSpec | None = None
+    seeds: tuple[int, ...] = ()
+    device: str = "auto"
+    jobs: int | None = None
+    timeout_seconds: float | None = None
+    memory_bytes: int | None = None
+    overwrite: Overwrite = "only-missing"
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """Options with every name resolved."""
+
+    models: tuple[registry.GeneratorPlugin, ...]
+    tasks: tuple[registry.TaskPlugin, ...]
+    suite: Suite
+    data: DataSpec
+    seeds: tuple[int, ...]
+    device: Device
+    slots: tuple[Slot, ...]
+    limits: Limits
+
+
+def resolve(options: RunOptions) -> Request:
+    """Every name looked up, so that a misspelt one costs nothing."""
+    if options.overwrite not in get_args(Overwrite):
+        raise GenobenchError(
+            f"--overwrite {options.overwrite}: one of {', '.join(get_args(Overwrite))}"
+        )
+    suite = find_suite(options.suite)
+    device = executor.resolve_device(options.device)
+    slots = tuple(executor.make_slots(options.jobs, device))
+    share = int(environment.memory_bytes() * MEMORY_SHARE / len(slots))
+    data = options.data
+    if data is None:
+        if not suite.data:
+            raise GenobenchError(f"suite {suite.name} has no data of its own: name some, --data")
+        data = DataSpec.for_name(**suite.data)
+    return Request(
+        models=_models(options.models),
+        tasks=_unique("task", options.tasks, registry.tasks, registry.find_task),
+        suite=suite,
+        data=data,
+        seeds=tuple(dict.fromkeys(options.seeds)) or suite.seeds,
+        device=device,
+        slots=slots,
+        limits=Limits(
+            options.timeout_seconds or suite.timeout_seconds, options.memory_bytes or share
+        ),
+    )
+
+
+def _models(names: Sequence[str]) -> tuple[registry.GeneratorPlugin, ...]:
+    """Generators asked, controls first: they fail early when something is wrong with the data."""
+    found = _unique("model", names, registry.generators, registry.find_generator)
+    return tuple(sorted(found, key=lambda plugin: plugin.card.role == "entrant"))
+
+
+def _unique(
+    what: str,
+    names: Sequence[str],
+    everything: Callable[[], Mapping[str, P]],
+    find: Callable[[str], P],
+) -> tuple[P, ...]:
+    """Plug-ins by name, path or ``all``, each once, under names that differ."""
+    found: dict[str, P] = {}
+    for name in names:
+        for plugin in everything().values() if name == "all" else [find(name)]:
+            found[plugin.spec] = plugin
+    if not found:
+        raise GenobenchError(f"no {what} is named, and none is installed")
+    counts = Counter(plugin.card.name for plugin in found.values())
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise GenobenchError(f"two {what}s are named {twice[0]}: rename one of the files")
+    return tuple(found.values())

@@ -1,0 +1,252 @@
+"""One child process: fits, samples and scores one job, or prepares one task's reference.
+
+Started by the executor as ``python -m genobench.run.worker``; the order comes as JSON on standard
+input, results leave as messages through a pipe (see `lifeline`). Nothing is caught here that a
+plug-in raises: the process ends, and the parent decides what that costs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+
+from genobench import conditioning, registry
+from genobench.cohort import Cohort, Genotypes, Trait
+from genobench.data.split import Split
+from genobench.errors import GenobenchError
+from genobench.generator import Budget, Card, Generator
+from genobench.run import environment
+from genobench.run.contract import checked_sample
+from genobench.run.lifeline import Curve, Messages, take_orders
+from genobench.run.record import score_entry
+from genobench.run.store import write_whole
+from genobench.task import Reference, validated
+
+FULL_RESAMPLE_SECONDS = 60.0  # a slower sampler is drawn twice for a few people only
+RESAMPLED_PEOPLE = 256
+REPORT_SECONDS = 0.5  # between two learning points sent
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A sample and how it came about."""
+
+    genotypes: Genotypes
+    seconds: float
+    resample_seconds: float
+    determinism: str
+
+
+def main() -> None:
+    """Take the order, carry it out, leave."""
+    order = take_orders()
+    messages = Messages(order["messages"])
+    messages.report_crashes()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    messages.phase("load")
+    if order["mode"] == "reference":
+        prepare_reference(order, messages)
+    else:
+        run_job(order, messages)
+    messages.send("done")
+    messages.leave(0)
+
+
+def run_job(order: Mapping[str, Any], messages: Messages) -> None:
+    """Fit and sample, unless a sample is there already; then score every task asked."""
+    split = Split.load(Path(order["data"]))
+    plugin = registry.find_generator(order["spec"])
+    _unchanged(plugin.checksum, order["plugin_sha256"], plugin.path)
+    people = split.control if plugin.card.fit_on == "control" else split.train
+    if order["fit"]:
+        genotypes = fit_and_sample(order, messages, split, people, plugin.card, plugin.load())
+    else:
+        genotypes = stored_sample(Path(order["sample"]), order["sample_sha256"])
+    synthetic = synthetic_cohort(genotypes, people)
+    for entry in order["tasks"]:
+        score(entry, messages, synthetic, split)
+
+
+def fit_and_sample(
+    order: Mapping[str, Any],
+    messages: Messages,
+    split: Split,
+    people: Cohort,
+    card: Card,
+    cls: type[Generator],
+) -> Genotypes:
+    """Fit one generator, sample it, store the sample, and send what both have cost."""
+    generator = conditioning.build(card, cls, order["settings"])
+    _limit_torch_threads(order["threads"])
+    warmup = time.monotonic() - order["spawned"]
+    curve = Curve()
+    fit_seconds = _fit(generator, people, split.validation, order, messages, curve)
+    drawn = _sample(generator, split, people, order["sample_seed"], messages)
+    environment_seen = environment.observed(order["threads"])
+    resources = {
+        "warmup_seconds": warmup,
+        "fit_seconds": fit_seconds,
+        "sample_seconds": drawn.seconds,
+        "resample_seconds": drawn.resample_seconds,
+        "samples_per_second": len(drawn.genotypes) / max(drawn.seconds, 1e-9),
+        "peak_memory_bytes": environment.peak_memory_bytes(),
+        "peak_device_bytes": environment.peak_device_bytes(),
+        "parameters": int(generator.parameters),
+    }
+    messages.phase("save")
+    write_whole(Path(order["sample"]), lambda file: _write_matrix(file, drawn.genotypes))
+    n, m = drawn.genotypes.shape
+    messages.send(
+        "fit",
+        resources=resources,
+        determinism=drawn.determinism,
+        environment=environment_seen,
+        learning=curve.points(),
+        outputs={"synthetic_sha256": checksum(drawn.genotypes), "n": n, "m": m},
+    )
+    return drawn.genotypes
+
+
+def _fit(
+    generator: Generator,
+    people: Cohort,
+    validation: Cohort,
+    order: Mapping[str, Any],
+    messages: Messages,
+    curve: Curve,
+) -> float:
+    """Fit within the budget; seconds it took."""
+    messages.phase("fit")
+    began = time.monotonic()
+    sent = began
+
+    def report(progress: Mapping[str, float]) -> None:
+        nonlocal sent
+        at = time.monotonic()
+        point = curve.add({**progress, "seconds": round(at - began, 3)})
+        if at - sent >= REPORT_SECONDS:
+            sent = at
+            messages.send("learning", point=point)
+
+    budget = Budget(order["fit_seconds"], order["device"], order["threads"], report)
+    generator.fit(people, validation, seed=order["fit_seed"], budget=budget)
+    environment.synchronise()
+    return time.monotonic() - began
+
+
+def _sample(
+    generator: Generator, split: Split, people: Cohort, seed: int, messages: Messages
+) -> Drawn:
+    """Sample one synthetic person per label of ``people``, and again to see whether it repeats."""
+    messages.phase("sample")
+    real = [split.train.genotypes, split.validation.genotypes, split.control.genotypes]
+    began = time.monotonic()
+    raw = generator.sample(people.labels, seed=seed)
+    environment.synchronise()
+    seconds = time.monotonic() - began
+    sample = checked_sample(raw, (people.n, people.m), real)
+    messages.phase("resample")
+    began = time.monotonic()
+    if seconds <= FULL_RESAMPLE_SECONDS:
+        twice = [sample, generator.sample(people.labels, seed=seed)]
+    else:
+        few = people.labels[:RESAMPLED_PEOPLE]
+        twice = [np.array(generator.sample(few, seed=seed)), generator.sample(few, seed=seed)]
+    environment.synchronise()
+    again = time.monotonic() - began
+    checked_sample(twice[1], (len(twice[0]), people.m), [raw])
+    same = np.array_equal(twice[0], twice[1])
+    return Drawn(sample, seconds, again, "identical" if same else "different")
+
+
+def stored_sample(path: Path, sha256: str) -> Genotypes:
+    """The sample that an earlier process stored, if it is still the one its record describes."""
+    genotypes: Genotypes = np.load(path, mmap_mode="r", allow_pickle=False)
+    if checksum(genotypes) != sha256:
+        raise GenobenchError(
+            f"{path}: not the sample that its record describes; delete the file and run again: "
+            "the job is then fitted anew"
+        )
+    return genotypes
+
+
+def synthetic_cohort(genotypes: Genotypes, people: Cohort) -> Cohort:
+    """The sample as a cohort: the variants and labels it was asked for, people of no identity."""
+    names = [f"syn{i}" for i in range(len(genotypes))]
+    samples = pd.DataFrame({"fid": names, "iid": names, "sex": 0})
+    assert people.trait is not None
+    trait = Trait(people.trait.name, people.trait.kind, people.trait.values)
+    return Cohort(genotypes, people.variants, samples, trait)
+
+
+def score(entry: Mapping[str, Any], messages: Messages, synthetic: Cohort, split: Split) -> None:
+    """Score one task and send its entry of the record; its seconds include importing it."""
+    from safetensors.numpy import load_file
+
+    messages.phase(f"score:{entry['task']}")
+    began = time.monotonic()
+    plugin = registry.find_task(entry["spec"])
+    _unchanged(plugin.checksum, entry["sha256"], plugin.path)
+    task = plugin.load()()
+    reference = Reference(split, load_file(entry["reference"]))
+    estimates = validated(task.score(synthetic, reference, seed=entry["seed"]), plugin.card)
+    messages.send(
+        "score",
+        task=entry["task"],
+        entry=score_entry(
+            estimates,
+            key=entry["key"],
+            seed=entry["seed"],
+            seconds=time.monotonic() - began,
+            versions=entry["versions"],
+        ),
+    )
+
+
+def prepare_reference(order: Mapping[str, Any], messages: Messages) -> None:
+    """Compute one task's statistics of the real people and store them."""
+    from safetensors.numpy import save
+
+    split = Split.load(Path(order["data"]))
+    plugin = registry.find_task(order["spec"])
+    _unchanged(plugin.checksum, order["sha256"], plugin.path)
+    statistics = plugin.load()().prepare(split, seed=order["seed"])
+    arrays = {name: np.ascontiguousarray(value) for name, value in statistics.items()}
+    messages.phase("save")
+    content = save(arrays)
+    write_whole(Path(order["path"]), lambda file: file.write(content))
+
+
+def checksum(genotypes: Genotypes) -> str:
+    """SHA-256 (hex) of the matrix's bytes in C order."""
+    return hashlib.sha256(np.ascontiguousarray(genotypes).data).hexdigest()
+
+
+def _write_matrix(file: IO[bytes], genotypes: Genotypes) -> None:
+    """As .npy. ``numpy.save`` would hide from us why the disk refuses it."""
+    npy: Any = np.lib.format  # typed in some versions of numpy, untyped in others
+    npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(genotypes))
+    file.write(genotypes.data)
+
+
+def _unchanged(now: str, planned: str, path: Path) -> None:
+    if now != planned:
+        raise GenobenchError(f"{path}: was edited while the benchmark ran; run again")
+
+
+def _limit_torch_threads(threads: int) -> None:
+    """Thread count of a torch that the plug-in imported; others read the environment."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(threads)
+
+
+if __name__ == "__main__":
+    main()

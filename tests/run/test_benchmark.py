@@ -1,0 +1,376 @@
+"""Whole runs: what is run, what is kept, what survives an interruption."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from genobench.data import prepare as preparation
+from genobench.data.prepare import DataSpec, Prepared
+from genobench.errors import GenobenchError
+from genobench.run import benchmark
+from genobench.run.events import JobFinished, JobPhase, JobStarted, Said
+from genobench.run.suites import find_suite, suites
+
+COUNTED = """
+def fit(self, train, validation, *, seed, budget):
+    with (FOLDER / "fits").open("a") as file:
+        file.write(Path(__file__).stem + "\\n")
+    return super().fit(train, validation, seed=seed, budget=budget)
+"""
+COUNTED_TASK = """
+def prepare(self, split, *, seed):
+    self.count("prepared")
+    return super().prepare(split, seed=seed)
+
+def score(self, synthetic, reference, *, seed):
+    self.count("scored")
+    return super().score(synthetic, reference, seed=seed)
+
+def count(self, what):
+    from pathlib import Path
+    with (Path(__file__).parent / what).open("a") as file:
+        file.write(Path(__file__).stem + "\\n")
+"""
+BROKEN = """
+def fit(self, train, validation, *, seed, budget):
+    with (FOLDER / "fits").open("a") as file:
+        file.write(Path(__file__).stem + "\\n")
+    if not (FOLDER / "mended").exists():
+        raise ValueError("broken")
+    return super().fit(train, validation, seed=seed, budget=budget)
+"""
+
+
+def count(bench: Any, what: str) -> int:
+    """How often plug-ins have said ``what`` so far."""
+    path = bench.plugins / what
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def test_only_what_is_missing_is_run(bench: Any) -> None:
+    """Each way of overwriting repeats what it says and nothing else."""
+    models = [bench.generator("counted", COUNTED), bench.generator("broken", BROKEN)]
+    tasks = [bench.task("one", COUNTED_TASK)]
+    done = []
+
+    def run(**options: Any) -> dict[str, int]:
+        summary = bench.run(models, tasks, jobs=2, **options)
+        done.append((count(bench, "fits"), count(bench, "prepared"), count(bench, "scored")))
+        return dict(summary.statuses)
+
+    assert run() == {"ok": 1, "failed": 1}
+    assert run() == {"ok": 1, "failed": 1}
+    (bench.plugins / "mended").write_text("")
+    assert run(overwrite="never") == {"ok": 1, "failed": 1}
+    assert run(overwrite="failed") == {"ok": 2}
+    tasks.append(bench.task("two", COUNTED_TASK))
+    assert run() == {"ok": 2}
+    bench.task("one", COUNTED_TASK, version=2)
+    assert run() == {"ok": 2}
+    assert run(overwrite="always") == {"ok": 2}
+    #               fits, references, scores
+    assert done == [
+        (2, 1, 1),
+        (2, 1, 1),  # failures are not repeated unasked
+        (2, 1, 1),
+        (3, 1, 2),  # `failed` repeats the failure alone
+        (3, 2, 4),  # a new task refits nothing
+        (3, 3, 6),  # nor does a changed one; the other task's scores stand
+        (5, 3, 10),
+    ]
+
+
+def test_stored_sample_is_trusted_only_if_unchanged(bench: Any) -> None:
+    """A changed one is not scored and the message says what to do; a lost one is made again."""
+    models = [bench.generator("counted", COUNTED)]
+    bench.run(models, [bench.task("one")])
+    before = bench.record("counted")
+    path = bench.store.sample_path(before["key"])
+    np.save(path, np.zeros((100, 24), dtype=np.int8))
+    tasks = [bench.task("one"), bench.task("two")]
+    bench.run(models, tasks)
+    scores = bench.record("counted")["scores"]
+    assert "metrics" in scores["one"]
+    assert "delete the file and run again" in scores["two"]["error"]["message"]
+    path.unlink()
+    assert bench.run(models, tasks, overwrite="failed").statuses == {"ok": 1}
+    after = bench.record("counted")
+    assert count(bench, "fits") == 2
+    assert all("metrics" in after["scores"][task] for task in ("one", "two"))
+    assert after["outputs"] == before["outputs"]  # the same seed, the same sample
+
+
+WITNESSES = {
+    "sound": ("pass", ""),
+    "ceiling": ("pass", 'role = "ceiling"\nfit_on = "control"'),
+    "looks": (
+        """
+        def fit(self, train, validation, *, seed, budget):
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+            for name in ("OMP", "MKL", "OPENBLAS", "NUMBA"):
+                assert os.environ[name + "_NUM_THREADS"] == str(budget.threads)
+            assert budget.threads == max(1, len(os.sched_getaffinity(0)) // 2), budget.threads
+            assert budget.seconds == 45.0
+            assert sys.stdin.read() == ""
+            return super().fit(train, validation, seed=seed, budget=budget)
+        """,
+        "",
+    ),
+}
+WATCHFUL_TASK = """
+def score(self, synthetic, reference, *, seed):
+    train = reference.split.train
+    assert synthetic.trait.name == train.trait.name
+    assert list(synthetic.variants["id"]) == list(train.variants["id"])
+    assert list(synthetic.samples["iid"][:2]) == ["syn0", "syn1"]
+    asked = train if synthetic.n == train.n else reference.split.control
+    assert (synthetic.labels == asked.labels).all()
+    return super().score(synthetic, reference, seed=seed)
+"""
+
+
+@pytest.fixture(scope="module")
+def witnessed(shared_bench: Any) -> Any:
+    """A store after a run of plug-ins that look around."""
+    models = [shared_bench.generator(n, body, card) for n, (body, card) in WITNESSES.items()]
+    task = shared_bench.task("one", WATCHFUL_TASK)
+    shared_bench.summary = shared_bench.run(models, [task], jobs=2)
+    return shared_bench
+
+
+def test_plugins_see_what_they_were_promised(witnessed: Any) -> None:
+    """Share of the cores, no GPU on a CPU job, an empty standard input; labels as asked for."""
+    assert witnessed.summary.statuses == {"ok": 3}, witnessed.summary.problems
+    assert 0 < witnessed.summary.harness_share < 1
+
+
+def test_ceiling_is_fitted_on_its_own_people(witnessed: Any) -> None:
+    """A card with fit_on = control is given those, and sampled with their labels."""
+    assert witnessed.record("ceiling")["outputs"]["n"] == 50
+    assert witnessed.record("sound")["outputs"]["n"] == 100
+
+
+def test_record_is_what_happened(witnessed: Any, tiny_split: Any) -> None:
+    """Inputs, resources, outputs and the sample itself agree."""
+    record = witnessed.record("sound")
+    sample = np.load(witnessed.store.sample_path(record["key"]))
+    assert record["outputs"] == {
+        "synthetic_sha256": hashlib.sha256(sample.tobytes()).hexdigest(),
+        "n": 100,
+        "m": 24,
+    }
+    assert record["inputs"]["split_sha256"] == tiny_split.checksum
+    sizes = [record["inputs"][f"n_{p}"] for p in ("train", "validation", "test", "control")]
+    assert sizes == [100, 40, 50, 50]
+    spent = record["resources"]
+    work = sum(spent[f"{p}_seconds"] for p in ("fit", "sample", "resample", "score"))
+    assert work + spent["harness_seconds"] == pytest.approx(spent["total_seconds"])
+    assert 0 < spent["warmup_seconds"] <= spent["harness_seconds"]
+    assert spent["parameters"] == 24
+    assert 20e6 < spent["peak_memory_bytes"] < 400e6
+    assert record["environment"]["device"] == "cpu"
+    assert record["environment"]["threads"] >= 1
+    assert str(witnessed.plugins) not in json.dumps(record)
+    gap = np.abs(sample.mean(axis=0) - tiny_split.test.genotypes.mean(axis=0)).mean()
+    assert record["scores"]["one"]["metrics"]["gap"]["value"] == pytest.approx(gap)
+
+
+def test_events_tell_the_story(bench: Any) -> None:
+    """References first, controls before entrants, phases in order, counts that add up."""
+    entrant = bench.generator("entrant")
+    floor = bench.generator("floor", card='role = "floor"')
+    bench.run([entrant, floor], [bench.task("one")], seeds=(3,))
+    started = [(e.what, e.name, e.seed) for e in bench.events if isinstance(e, JobStarted)]
+    assert started == [
+        ("reference", "one", 0),
+        ("fit", "floor", 3),
+        ("fit", "entrant", 3),
+    ]
+    ends = [e for e in bench.events if isinstance(e, JobFinished)]
+    assert [(e.progress.done, e.progress.total) for e in ends] == [(1, 3), (2, 3), (3, 3)]
+    assert ends[-1].progress.seconds_left == 0
+    assert (ends[1].progress.seconds_left or 0) > 0
+    phases = [e.phase for e in bench.events if isinstance(e, JobPhase) and e.name == "entrant"]
+    assert phases == ["load", "fit", "sample", "resample", "save", "score:one"]
+
+
+def test_plan_writes_nothing(bench: Any) -> None:
+    """A dry run says what would be run, and leaves the folder as it is."""
+    spec, task = bench.generator("sound"), bench.task("one")
+    options = bench.options([spec], [task], seeds=(0, 1))
+    before = sorted(bench.out.rglob("*"))
+    assert len(benchmark.plan(options).remaining) == 2
+    assert sorted(bench.out.rglob("*")) == before
+    bench.run([spec], [task])
+    planned = benchmark.plan(options)
+    assert [(t.job.seed, t.action, t.state) for t in planned.todos] == [
+        (0, "none", "done"),
+        (1, "fit", "missing"),
+    ]
+    bench.generator("sound", "edited = True")
+    edited = benchmark.plan(options)
+    assert len(edited.remaining) == 2, "an edited generator is another job"
+    assert {t.job.key for t in edited.todos}.isdisjoint(t.job.key for t in planned.todos)
+
+
+def test_data_are_prepared_once(
+    bench: Any, tiny_split: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its words are events, its report is kept, its second use costs nothing."""
+    calls = []
+
+    def prepare(spec: DataSpec, *, say: Any) -> Prepared:
+        calls.append(spec)
+        say("150 people kept")
+        return Prepared(tiny_split, {"people": 150})
+
+    monkeypatch.setattr(preparation, "prepare", prepare)
+    bench.out = tmp_path / "other"
+    options = bench.options([bench.generator("sound")], [bench.task("one")])
+    events: list[Any] = []
+    assert not benchmark.plan(options).data_ready
+    for _ in range(2):
+        assert benchmark.run_benchmark(options, events.append).statuses == {"ok": 1}
+    assert len(calls) == 1
+    assert [e.text for e in events if isinstance(e, Said)] == ["150 people kept"]
+    report = bench.out / "data" / bench.data.key / "report.json"
+    assert json.loads(report.read_text()) == {"people": 150}
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from genobench.data.prepare import DataSpec
+from genobench.run.benchmark import RunOptions, run_benchmark
+
+class Toy(DataSpec):
+    key = "0" * 64
+
+options = RunOptions(
+    Path(sys.argv[1]), tuple(sys.argv[3:]), (sys.argv[2],), data=Toy("toy"), seeds=(0,), jobs=1,
+    device="cpu",
+)
+try:
+    print(dict(run_benchmark(options).statuses))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+HANGS_THRICE = """
+def fit(self, train, validation, *, seed, budget):
+    turn = len(list(FOLDER.glob("turn*")))
+    with (FOLDER / "fits").open("a") as file:
+        file.write("hangs\\n")
+    if turn < 3:
+        helper = subprocess.Popen(["sleep", "300"])
+        (FOLDER / "new").write_text(f"{os.getpid()} {helper.pid}")
+        (FOLDER / "new").rename(FOLDER / f"turn{turn}")
+        time.sleep(300)
+    return super().fit(train, validation, seed=seed, budget=budget)
+"""
+
+
+def test_interrupted_run_is_resumed(bench: Any) -> None:
+    """Ctrl-C, termination, kill -9: children die, nothing half is left, nothing is repeated."""
+    models = [bench.generator("quick", COUNTED), bench.generator("hangs", HANGS_THRICE)]
+    command = [sys.executable, "-c", DRIVER, str(bench.out), bench.task("one"), *models]
+    for turn, blow in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGKILL)):
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as run:
+            marker = bench.plugins / f"turn{turn}"
+            assert wait(marker.exists, 60)
+            run.send_signal(blow)
+            assert run.wait(20) == (-signal.SIGKILL if blow == signal.SIGKILL else 130)
+        pids = [int(pid) for pid in marker.read_text().split()]
+        assert wait(lambda pids=pids: all(map(gone, pids)), 10), f"{blow!r}: {pids} live on"
+        assert [r["job"]["model"] for r in bench.store.records()] == ["quick"]
+    quick = bench.record("quick")
+    again = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert again.stdout.strip() == "{'ok': 2}"
+    assert (bench.plugins / "fits").read_text().split() == ["quick", *["hangs"] * 4]
+    assert bench.record("quick") == quick
+
+
+def wait(condition: Any, seconds: float) -> bool:
+    """Whether something comes true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def gone(pid: int) -> bool:
+    """No such process, or one that waits to be buried."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_second_run_in_the_same_folder_is_refused(bench: Any) -> None:
+    """Before it touches anything."""
+    with (
+        bench.store.locked(),
+        pytest.raises(GenobenchError, match=rf"process {os.getpid()}\).*another --out"),
+    ):
+        bench.run([bench.generator("sound")], [bench.task("one")])
+
+
+def test_foreign_record_stops_the_run(bench: Any) -> None:
+    """Records of another schema are never mixed with ours, nor overwritten, whatever is asked."""
+    options = bench.options([bench.generator("counted", COUNTED)], [bench.task("one")])
+    path = bench.store.record_path(benchmark.plan(options).todos[0].job.key)
+    text = '{"schema": 2, "status": "ok"}'
+    path.write_text(text)
+    with pytest.raises(GenobenchError, match="schema 2"):
+        benchmark.run_benchmark(replace(options, overwrite="always"))
+    path.rename(path.with_name("f" * 64 + ".json"))  # nor does one of another job go unnoticed
+    with pytest.raises(GenobenchError, match="schema 2"):
+        benchmark.run_benchmark(options)
+    assert path.with_name("f" * 64 + ".json").read_text() == text
+    assert count(bench, "fits") == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"models": ("hwee",)}, "did you mean.*hwe"),
+        ({"tasks": ("fidelty",)}, "did you mean fidelity"),
+        ({"suite": "smok"}, "did you mean smoke"),
+        ({"device": "tpu"}, "auto, cpu, cuda"),
+        ({"overwrite": "sometimes"}, "only-missing"),
+        ({"suite": "full", "data": None}, "--data"),
+        ({"jobs": 0}, "--jobs"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_wrong_option_costs_nothing(bench: Any, changes: dict[str, Any], words: str) -> None:
+    """Misspelt names are answered with near ones, before anything is run."""
+    usual = {"models": ("hwe",), "tasks": (bench.task("one"),), "data": bench.data, "device": "cpu"}
+    options = benchmark.RunOptions(bench.out, **{**usual, **changes})
+    with pytest.raises(GenobenchError, match=words):
+        benchmark.run_benchmark(options)
+    assert not bench.store.records()
+
+
+def test_suites_name_settings_that_cards_have() -> None:
+    """The three sizes of the design; `full` has no data of its own."""
+    assert set(suites()) == {"smoke", "small", "full"}
+    assert [find_suite(s).settings for s in suites()] == ["smoke", "small", "paper"]
+    assert not find_suite("full").data
+    for suite in suites().values():
+        if suite.data:
+            assert DataSpec.for_name(**suite.data).trait or suite.data["name"] == "default"
