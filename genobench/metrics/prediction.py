@@ -1,0 +1,217 @@
+"""Predictors of a trait from genotypes, by which a source of training data is judged.
+
+Three kinds of predictor, because one alone can be fooled: the marginal one sees allele frequencies
+per class only, the joint linear one needs the LD, the trees see interactions. Each is fitted on one
+source of people, with nothing tuned elsewhere, and hands out scores for people of another.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from genobench.cohort import Genotypes, Labels
+
+Floats = NDArray[np.float64]
+Kind = Literal["binary", "quantitative"]
+PENALTIES = np.geomspace(1e-3, 1e3, 25)  # of the ridge, per person and unit of variance
+
+
+def marginal_scores(train: Genotypes, labels: Labels, test: Genotypes) -> Floats:
+    """Polygenic score from univariate effects, no adjustment for LD.
+
+    Parameters
+    ----------
+    train, labels, test
+        (n, m), (n,), (h, m).
+
+    Returns
+    -------
+    (h,) sum over variants of the least-squares effect times the allele count; zeros when the labels
+    do not vary.
+    """
+    mean = train.mean(0, dtype=np.float64)
+    y = labels.astype(np.float64) - labels.mean(dtype=np.float64)
+    x = train.astype(np.float64)
+    variance = (x**2).mean(0) - mean**2
+    effects = np.divide(y @ x / len(y), variance, out=np.zeros_like(mean), where=variance > 1e-9)
+    score: Floats = test @ effects
+    return score
+
+
+@dataclass(frozen=True, eq=False)
+class Ridge:
+    """Ridge regression of one set of people, decomposed once and fitted to any labels.
+
+    The penalty minimises the leave-one-out squared error, which has a closed form (Golub, Heath and
+    Wahba, Technometrics 1979). For a binary trait a logistic model is then fitted under the same
+    penalty, scaled by p (1 - p), the weight of a person in the logistic likelihood.
+
+    Attributes
+    ----------
+    mean, scale
+        (m,) of the allele counts; variants that do not vary have scale inf and drop out.
+    left, singular, right
+        (n, r), (r,), (m, r): singular value decomposition of the standardised genotypes.
+    """
+
+    mean: Floats
+    scale: Floats
+    left: Floats
+    singular: Floats
+    right: Floats
+
+    @classmethod
+    def of(cls, genotypes: Genotypes) -> Ridge:
+        """Decomposition of (n, m) genotypes; through whichever Gram matrix is the smaller."""
+        mean = genotypes.mean(0, dtype=np.float64)
+        scale: Floats = genotypes.std(0, dtype=np.float64)
+        scale[scale < 1e-9] = math.inf
+        x: Floats = (genotypes - mean) / scale
+        n, m = x.shape
+        values, vectors = eigh(x.T @ x if n >= m else x @ x.T)
+        kept = values > max(values[-1], 1.0) * 1e-10
+        singular = np.sqrt(values[kept])
+        vectors = vectors[:, kept]
+        other = (x @ vectors if n >= m else x.T @ vectors) / singular
+        left, right = (other, vectors) if n >= m else (vectors, other)
+        return cls(mean, scale, left, singular, right)
+
+    def fit(self, labels: Labels, kind: Kind) -> tuple[Floats, float]:
+        """Effects (m,) of the standardised genotypes, and the intercept (a logit when binary)."""
+        y = labels.astype(np.float64)
+        average = float(y.mean())
+        if self.singular.size == 0 or np.ptp(y) == 0:
+            if kind == "binary":
+                average = math.log((y.sum() + 0.5) / (len(y) - y.sum() + 0.5))
+            return np.zeros(len(self.mean)), average
+        penalty = self._penalty(y - average)
+        if kind == "quantitative":
+            shrunk = self.singular / (self.singular**2 + penalty)
+            return self.right @ (shrunk * (self.left.T @ (y - average))), average
+        weights, intercept = self._logistic(y, penalty * average * (1 - average))
+        return self.right @ weights, intercept
+
+    def predict(self, effects: Floats, intercept: float, genotypes: Genotypes) -> Floats:
+        """(h,) linear predictor of (h, m) genotypes."""
+        per_copy = effects / self.scale
+        score: Floats = genotypes @ per_copy + (intercept - self.mean @ per_copy)
+        return score
+
+    @cached_property
+    def _shrinkage(self) -> tuple[Floats, Floats]:
+        """(r, penalties) share of each component that stays, and (n, penalties) leverages."""
+        squares = self.singular[:, None] ** 2
+        kept = squares / (squares + PENALTIES * len(self.left))
+        return kept, self.left**2 @ kept + 1 / len(self.left)
+
+    def _penalty(self, y: Floats) -> float:
+        """The one of `PENALTIES`, times n, with the least leave-one-out squared error."""
+        kept, leverage = self._shrinkage
+        fitted = self.left @ (kept * (self.left.T @ y)[:, None])
+        errors = ((y[:, None] - fitted) / np.maximum(1 - leverage, 1e-6)) ** 2
+        return float(PENALTIES[errors.mean(0).argmin()] * len(y))
+
+    def _logistic(self, y: Floats, penalty: float) -> tuple[Floats, float]:
+        """Penalised likelihood on the principal components, by L-BFGS.
+
+        The Hessian is nearly diagonal there; dividing by its root makes ten steps enough.
+        """
+        p = y.mean()
+        root = np.sqrt(p * (1 - p) * self.singular**2 + penalty)
+        x = self.left * (self.singular / root)
+        ridge = penalty / root**2
+
+        def loss(theta: Floats) -> tuple[float, Floats]:
+            eta = x @ theta[1:] + theta[0] / root0
+            error = expit(eta) - y
+            value = np.logaddexp(0, eta).sum() - y @ eta + (ridge * theta[1:] ** 2).sum() / 2
+            slope = np.concatenate([[error.sum() / root0], x.T @ error + ridge * theta[1:]])
+            return float(value), slope
+
+        root0 = math.sqrt(len(y) * p * (1 - p))
+        start = np.concatenate([[math.log(p / (1 - p)) * root0], np.zeros(len(root))])
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 60}).x
+        return found[1:] / root, float(found[0] / root0)
+
+
+def tree_scores(
+    train: Genotypes, labels: Labels, test: Genotypes, *, kind: Kind, seed: int
+) -> Floats:
+    """Gradient-boosted trees, stopped early on a fifth of the training source itself.
+
+    Parameters
+    ----------
+    train, labels, test
+        (n, m), (n,), (h, m).
+    kind
+        Logistic or squared-error loss.
+    seed
+        Of the inner split (stratified by label) and of the column sampling.
+
+    Returns
+    -------
+    (h,) margin; zeros when the labels leave nothing to learn or to stop on.
+    """
+    import xgboost
+
+    held = _inner(labels, kind, np.random.default_rng(seed))
+    if any(np.ptp(part) == 0 for part in (labels[held], labels[~held]) if part.size) or (
+        not held.any()
+    ):
+        return np.zeros(len(test))
+    matrices: list[Any] = []
+    for rows in (~held, held):
+        data, y = train[rows].astype(np.float32), labels[rows]
+        ref = matrices[0] if matrices else None
+        matrices.append(xgboost.QuantileDMatrix(data, y, max_bin=4, ref=ref, nthread=_threads()))
+    settings = {
+        "objective": "binary:logistic" if kind == "binary" else "reg:squarederror",
+        "eval_metric": "logloss" if kind == "binary" else "rmse",
+        "tree_method": "hist",
+        "max_bin": 4,  # a genotype has three values
+        "max_depth": 3,
+        "eta": 0.1,
+        "subsample": 0.8,
+        "colsample_bytree": 0.5,
+        "min_child_weight": 5,
+        "seed": seed % 2**31,
+        "nthread": _threads(),
+    }
+    model = xgboost.train(
+        settings,
+        matrices[0],
+        num_boost_round=300,
+        evals=[(matrices[1], "held")],
+        early_stopping_rounds=20,
+        verbose_eval=False,
+    )
+    margin = model.inplace_predict(
+        test.astype(np.float32),
+        iteration_range=(0, model.best_iteration + 1),
+        predict_type="margin",
+    )
+    return np.asarray(margin, np.float64)
+
+
+def _inner(labels: Labels, kind: Kind, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Every fifth person in label order (binary: in random order within a class) is held."""
+    n = len(labels)
+    order = np.lexsort((rng.permutation(n), labels if kind == "binary" else np.zeros(n)))
+    held = np.zeros(n, bool)
+    held[order[2::5]] = True
+    return held
+
+
+def _threads() -> int:
+    """CPU threads the harness gave this process."""
+    return max(1, int(os.environ.get("OMP_NUM_THREADS", "1").split(",")[0]))
