@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from genobench.cohort import MISSING, Cohort, Genotypes, Labels
 from genobench.generator import Budget
 from genobench.seeds import derive
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @contextmanager
@@ -106,20 +108,21 @@ def in_chunks(labels: Labels, size: int = 4096) -> list[Labels]:
     return [labels[start : start + size] for start in range(0, len(labels), size)]
 
 
-class Ema:
+class Ema(Generic[Network]):
     """Exponential moving average of a network's weights, with warm-up.
 
     The decay grows as (1 + t) / (10 + t) up to ``decay``, so that a short run is not dominated by
     its initial weights (Karras et al. 2022, in spirit). Buffers are copied.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+    def __init__(self, network: Network, decay: float) -> None:
+        self.network: Network = copy.deepcopy(network).eval()
+        self.network.requires_grad_(False)
         self.decay = decay
         self.step = 0
 
     @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
+    def update(self, network: Network) -> None:
         """Move the average towards the network's present weights."""
         self.step += 1
         decay = min(self.decay, (1 + self.step) / (10 + self.step))
@@ -170,7 +173,7 @@ def bf16_helps(device: str) -> bool:
     """
     if torch.device(device).type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    flags = getattr(torch.cpu, "get_capabilities", dict)()  # absent from older releases
+    flags: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # not in old releases
     return any(bool(flags.get(name)) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
@@ -181,11 +184,11 @@ def autocast(device: str, enabled: bool = True) -> torch.autocast:
 
 
 def descend(
-    network: nn.Module,
+    network: Network,
     loss: Callable[[Tensor], Tensor],  # index batch -> scalar, gradients wanted
     *,
     n: int,  # people in the training set
-    validate: Callable[[nn.Module], float],  # averaged network -> loss; lower is better
+    validate: Callable[[Network], float],  # averaged network -> loss; lower is better
     budget: Budget,
     deadline: float,  # reading of time.monotonic() at which to stop
     batch: int = 256,
@@ -198,7 +201,7 @@ def descend(
     every: int = 100,  # steps between two validations
     patience: int = 10,  # validations without a gain before stopping
     stage: str = "",  # name in the learning curve
-) -> nn.Module:
+) -> Network:
     """Train ``network`` with AdamW; the averaged network at its best validation loss comes back.
 
     Raises
@@ -224,8 +227,8 @@ def descend(
         average.update(network)
         over = step + 1 >= steps or time.monotonic() > deadline
         if (step + 1) % every == 0 or over:
-            if not math.isfinite(float(value)):
-                raise FloatingPointError(f"{stage} loss is {float(value)} at step {step + 1}")
+            if not math.isfinite(value.item()):
+                raise FloatingPointError(f"{stage} loss is {value.item()} at step {step + 1}")
             with torch.no_grad():
                 held_out = validate(average.network)
             budget.report({f"{stage}step": step + 1, f"{stage}validation": held_out})

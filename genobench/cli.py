@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from genobench import __version__, arguments
+from genobench import __version__
+from genobench.commands import arguments
 from genobench.errors import GenobenchError
 
 OK, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
@@ -21,60 +22,64 @@ OVERWRITE = ("only-missing", "failed", "always", "never")
 # command -> where it is carried out, what it does, and an example
 COMMANDS = {
     "run": (
-        "genobench.commands:run",
+        "making:run",
         "run a benchmark and show its tables",
         "run --models vae,snpgen --data cohort.bed --pheno table.tsv --trait T2D",
     ),
-    "list": ("genobench.catalogue:show_list", "what there is to run", "list models"),
+    "list": ("catalogue:show_list", "what there is to run", "list models"),
     "data": ("", "fetch, simulate, prepare or describe data", "data get hla1000g"),
     "data get": (
-        "genobench.commands:data_get",
+        "making:data_get",
         "fetch a public data set and make PLINK files of it",
         "data get hla1000g",
     ),
     "data simulate": (
-        "genobench.commands:data_simulate",
+        "making:data_simulate",
         "simulate a cohort with a disease, as PLINK files",
         "data simulate --people 2000 --snps 800 --out simulated.bed",
     ),
     "data prepare": (
-        "genobench.commands:data_prepare",
+        "making:data_prepare",
         "check, split and select SNPs, and say what was done",
         "data prepare cohort.bed --pheno table.tsv --trait T2D --out prepared",
     ),
-    "data info": ("genobench.commands:data_info", "what is known of a data set", "data info mice"),
+    "data info": (
+        "making:data_info",
+        "what is known of a data set",
+        "data info mice",
+    ),
     "fit": (
-        "genobench.single:fit",
+        "single:fit",
         "fit one generator outside a benchmark",
         "fit vae --data default --out fitted/vae",
     ),
     "sample": (
-        "genobench.single:sample",
+        "single:sample",
         "draw synthetic people from a fitted generator, as PLINK files",
         "sample fitted/vae --people 2000 --out synthetic.bed",
     ),
     "score": (
-        "genobench.outside:score",
+        "outside:score",
         "score a synthetic PLINK file that somebody else made",
         "score synthetic.bed --train train.bed --test test.bed",
     ),
     "check": (
-        "genobench.catalogue:check",
+        "catalogue:check",
         "see whether a generator keeps every promise of the contract",
         "check my_model.py:MyModel",
     ),
     "show": (
-        "genobench.catalogue:show",
+        "catalogue:show",
         "show a record with its log, or a model's card",
         "show 3fa2c1d0 --out runs",
     ),
     "leaderboard": (
-        "genobench.commands:leaderboard",
+        "making:leaderboard",
         "make the tables of a folder of records, or check them",
         "leaderboard --from runs/smoke --out leaderboards",
     ),
     "new": (
-        "genobench.scaffold:new",
+        "scaffold:new",
         "begin a generator of your own: module, card and test",
         "new my_model",
     ),
@@ -98,7 +103,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = build_parser().parse_args(argv)
         module, _, function = options.function.partition(":")
-        return int(getattr(importlib.import_module(module), function)(options))
+        command = getattr(importlib.import_module(f"genobench.commands.{module}"), function)
+        return int(command(options))
     except GenobenchError as error:
         print(f"genobench: error: {error}", file=sys.stderr)
         return USER_ERROR

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genobench import arguments
-from genobench.alleles import align
 from genobench.cli import COMMANDS, build_parser, main
 from genobench.cohort import Cohort
+from genobench.commands import arguments
+from genobench.commands.alleles import align
 from genobench.data.plink import read_plink, write_plink
 from genobench.errors import GenobenchError
 
@@ -115,7 +115,7 @@ def test_ctrl_c_has_its_own_status(
     def interrupt(options: argparse.Namespace) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("genobench.catalogue.show_list", interrupt)
+    monkeypatch.setattr("genobench.commands.catalogue.show_list", interrupt)
     code, _, err = outcome(capsys, "list", "models")
     assert code == 130
     assert "interrupted" in err
@@ -299,7 +299,7 @@ def _options(files: SimpleNamespace, synthetic: str, **changes: Any) -> argparse
 
 def test_outside_files_are_aligned_before_they_are_scored(files: SimpleNamespace) -> None:
     """Swapped alleles and another order of variants change nothing."""
-    from genobench.outside import read
+    from genobench.commands.outside import read
 
     split, plain = read(_options(files, "syn.bed"))
     _, turned = read(_options(files, "turned.bed"))
@@ -318,7 +318,7 @@ def test_outside_files_that_make_no_sense_are_refused(
     files: SimpleNamespace, make_cohort: CohortMaker
 ) -> None:
     """The same people twice, other variants, missing calls, labels of another kind."""
-    from genobench.outside import read
+    from genobench.commands.outside import read
 
     with pytest.raises(GenobenchError, match="must hold different people"):
         read(_options(files, "syn.bed", test=files.train))

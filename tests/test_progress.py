@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from genobench.progress import Board, Lines, ending, latest, left, watch
+from genobench.commands.progress import Board, Lines, ending, latest, left, watch
 from genobench.run.events import Event, JobFinished, JobPhase, JobStarted, Progress, Said
 
 HALF = Progress(total=4, done=2, seconds_left=125.0)

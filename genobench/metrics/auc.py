@@ -41,7 +41,9 @@ def auc(scores: ArrayLike, labels: ArrayLike) -> float:
     return float((rank_sum - n1 * (n1 + 1) / 2) / (n1 * n0))
 
 
-def delong(scores: ArrayLike, labels: ArrayLike) -> tuple[Floats, Floats]:
+def delong(
+    scores: ArrayLike, labels: ArrayLike, families: NDArray[Any] | None = None
+) -> tuple[Floats, Floats]:
     """AUCs of several scores on the same people, and their covariance.
 
     Parameters
@@ -50,6 +52,9 @@ def delong(scores: ArrayLike, labels: ArrayLike) -> tuple[Floats, Floats]:
         (p, n) finite.
     labels
         (n,) as in `auc`.
+    families
+        (n,) of each person, where people of one family are not independent; None: nobody has one.
+        The components are then summed per family first (Obuchowski, Biometrics 1997).
 
     Returns
     -------
@@ -64,16 +69,30 @@ def delong(scores: ArrayLike, labels: ArrayLike) -> tuple[Floats, Floats]:
     aucs = v1.mean(1)
     if min(n1, n0) < 2:
         return aucs, np.full((len(s), len(s)), math.nan)
-    return aucs, np.atleast_2d(np.cov(v1)) / n1 + np.atleast_2d(np.cov(v0)) / n0
+    if families is None:
+        return aucs, np.atleast_2d(np.cov(v1)) / n1 + np.atleast_2d(np.cov(v0)) / n0
+    influence = np.empty_like(s)
+    influence[:, case] = (v1 - aucs[:, None]) / n1
+    influence[:, ~case] = (v0 - aucs[:, None]) / n0
+    _, family = np.unique(families, return_inverse=True)
+    sums = np.stack([np.bincount(family.ravel(), part) for part in influence])
+    count = sums.shape[1]
+    return aucs, sums @ sums.T * (count / max(count - 1, 1))
 
 
-def auc_interval(scores: ArrayLike, labels: ArrayLike, *, level: float = LEVEL) -> Interval:
-    """AUC with DeLong's interval.
+def auc_interval(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    *,
+    families: NDArray[Any] | None = None,
+    level: float = LEVEL,
+) -> Interval:
+    """AUC with DeLong's interval; ``families`` as in `delong`.
 
     Classes that are fully apart have no DeLong variance. Then min(n1, n0) disjoint pairs are all in
     order, and the interval is Clopper and Pearson's for that many successes.
     """
-    aucs, covariance = delong(np.atleast_2d(np.asarray(scores)), labels)
+    aucs, covariance = delong(np.atleast_2d(np.asarray(scores)), labels, families)
     value, variance = float(aucs[0]), float(covariance[0, 0])
     n1 = int(np.asarray(labels, bool).sum())
     n = np.size(labels)

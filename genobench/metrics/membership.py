@@ -184,7 +184,12 @@ def windowed_scores(
     return total
 
 
-def strongest(attacks: Mapping[str, Floats], member: NDArray[np.bool_]) -> Interval:
+def strongest(
+    attacks: Mapping[str, Floats],
+    member: NDArray[np.bool_],
+    *,
+    families: NDArray[Any] | None = None,
+) -> Interval:
     """The largest AUC of several attacks, its interval corrected for their number.
 
     Bonferroni intervals hold for all attacks at once, so that the largest lower and the largest
@@ -197,9 +202,11 @@ def strongest(attacks: Mapping[str, Floats], member: NDArray[np.bool_]) -> Inter
         Scores (n,) of the same candidates, by attack.
     member
         (n,) true for members.
+    families
+        (n,) whose people are not independent, or None.
     """
     level = 1 - (1 - LEVEL) / len(attacks)
-    each = [auc_interval(scores, member, level=level) for scores in attacks.values()]
+    each = [auc_interval(s, member, families=families, level=level) for s in attacks.values()]
     return Interval(max(e.value for e in each), max(e.low for e in each), max(e.high for e in each))
 
 

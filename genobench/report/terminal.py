@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from genobench.plain import align, wrap
 from genobench.report.markdown import rank, rescaled, with_margin
 from genobench.report.numerals import duration, number
+from genobench.report.plain import align, wrap
 from genobench.report.tables import Block, Row, Table, Tables
 
 

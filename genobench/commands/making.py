@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genobench.catalogue import print_json, print_table, terminal_width
+from genobench.commands.catalogue import print_json, print_table, terminal_width
 from genobench.errors import GenobenchError
-from genobench.plain import align, wrap
+from genobench.report.plain import align, wrap
 
 if TYPE_CHECKING:
     from genobench.data.prepare import DataSpec
@@ -64,7 +64,7 @@ def run(options: Namespace) -> int:
     )
     if options.dry_run:
         return _dry_run(wanted, as_json=options.json)
-    from genobench.progress import watch
+    from genobench.commands.progress import watch
 
     with watch(plain=options.plain or options.json) as listener:
         summary = run_benchmark(wanted, listener)
@@ -250,11 +250,11 @@ def data_info(options: Namespace) -> int:
     from dataclasses import asdict
 
     from genobench.data import cache, public
-    from genobench.plain import listing
+    from genobench.report.plain import listing
 
     if options.name is None:
         options.what = "data"
-        from genobench.catalogue import show_list
+        from genobench.commands.catalogue import show_list
 
         if not options.json:
             print(f"cache: {cache.folder()}\n")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genobench.alleles import align
-from genobench.commands import cards, say
+from genobench.commands.alleles import align
+from genobench.commands.making import cards, say
 from genobench.errors import GenobenchError
 from genobench.seeds import derive, rng
 
@@ -29,7 +29,7 @@ SHARES = (0.2, 0.4, 0.4)
 
 def score(options: Namespace) -> int:
     """``genobench score``: the file between a floor and a ceiling made from the same people."""
-    from genobench.catalogue import print_json, terminal_width
+    from genobench.commands.catalogue import print_json, terminal_width
     from genobench.registry import find_task, tasks
     from genobench.report.leaderboard import lines
     from genobench.report.terminal import show
@@ -175,9 +175,9 @@ def _controls(asked: Sequence[TaskPlugin]) -> list[GeneratorPlugin]:
 
 def _control(plugin: GeneratorPlugin, split: Split, seed: int) -> Cohort:
     """Synthetic cohort of a control, fitted as in a benchmark."""
+    from genobench.commands.single import synthetic_cohort
     from genobench.conditioning import build
     from genobench.generator import Budget
-    from genobench.single import synthetic_cohort
 
     people = split.control if plugin.card.fit_on == "control" else split.train
     generator = build(plugin.card, plugin.load(), plugin.card.settings_for("smoke"))

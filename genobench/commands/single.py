@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genobench.commands import data_spec, say
+from genobench.commands.making import data_spec, say
 from genobench.errors import GenobenchError
 
 if TYPE_CHECKING:

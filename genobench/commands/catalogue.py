@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from genobench.errors import GenobenchError
-from genobench.plain import align, listing
+from genobench.report.plain import align, listing
 
 LOG_LINES = 20
 
