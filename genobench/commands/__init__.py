@@ -1,0 +1,1 @@
+"""The subcommands: what each does, once its arguments are parsed."""
