@@ -48,8 +48,9 @@ class Candidates:
         Positions of SNPs in the source; None: all.
     association
         At those columns; None: still to be tested, on the loaded training people.
-    split
-        Over the labelled people; None: still to be made, after quality control.
+    split, group
+        Over the labelled people, and the group of each; None: still to be made, after quality
+        control.
     relatives, selection
         For the report.
     """
@@ -57,6 +58,7 @@ class Candidates:
     columns: NDArray[np.int64] | None
     association: Association | None
     split: SplitIndices | None
+    group: NDArray[Any] | None
     relatives: dict[str, Any]
     selection: dict[str, Any]
 
@@ -80,15 +82,15 @@ def find_candidates(
             )
         columns = _strongest(matched.association, matched.matched, spare)
         selection = {"source": "external", "summary_statistics": matched.counts}
-        return Candidates(columns, matched.association.at(columns), None, {}, selection)
+        return Candidates(columns, matched.association.at(columns), None, None, {}, selection)
     if len(labels.people) * m <= IN_MEMORY:
-        return Candidates(None, None, None, {}, {"source": "training people"})
+        return Candidates(None, None, None, None, {}, {"source": "training people"})
     say("larger than memory: association is streamed")
     group, relatives = _groups_of_source(source, labels)
     split = split_people(labels.trait, seed=spec.split_seed, group=group)
     association, sound, selection = _streamed(spec, source, labels, split)
     columns = _strongest(association, sound, spare)
-    return Candidates(columns, association.at(columns), split, relatives, selection)
+    return Candidates(columns, association.at(columns), split, group, relatives, selection)
 
 
 def settle_split(
@@ -98,7 +100,7 @@ def settle_split(
     candidates: Candidates,
     cohort: Cohort,
     rows: Any,
-) -> tuple[SplitIndices, dict[str, Any]]:
+) -> tuple[SplitIndices, NDArray[Any], dict[str, Any]]:
     """Split of the people that quality control left.
 
     Parameters
@@ -108,14 +110,14 @@ def settle_split(
 
     Returns
     -------
-    split, relatives
-        Over ``cohort``, and what was found of relatives.
+    split, group, relatives
+        Over ``cohort``; the group (family, cage) of each person; what was found of relatives.
     """
-    if candidates.split is not None:
+    if candidates.split is not None and candidates.group is not None:
         place = np.full(len(labels.people), -1)
         place[rows] = np.arange(cohort.n)
         parts = (place[part][place[part] >= 0] for part in vars(candidates.split).values())
-        return SplitIndices(*parts), candidates.relatives
+        return SplitIndices(*parts), candidates.group[rows], candidates.relatives
     assert cohort.trait is not None
     if labels.group is not None:
         group, relatives = _named_groups(spec, labels.group[rows])
@@ -124,7 +126,7 @@ def settle_split(
     else:
         left = Labels(labels.people[rows], cohort.trait, labels.covariates[rows], None, {})
         group, relatives = _groups_of_source(source, left)
-    return split_people(cohort.trait, seed=spec.split_seed, group=group), relatives
+    return split_people(cohort.trait, seed=spec.split_seed, group=group), group, relatives
 
 
 def tested(

@@ -43,10 +43,11 @@ def run(spec: DataSpec, say: Say) -> tuple[Split, dict[str, Any]]:
     candidates = choice.find_candidates(spec, opened.source, labels, say)
     cohort, checked = _controlled(_loaded(opened, labels, candidates), say)
     rows = cohort.samples[ROW].to_numpy()
-    indices, relatives = choice.settle_split(spec, opened.source, labels, candidates, cohort, rows)
+    settled = choice.settle_split(spec, opened.source, labels, candidates, cohort, rows)
+    indices, group, relatives = settled
     selected, selection = _selected(spec, cohort, labels.covariates[rows], indices, candidates)
     say(f"{len(selected)} SNPs chosen")
-    split, missing = _finished(cohort, indices, selected, spec.split_seed)
+    split, missing = _finished(cohort, indices, group, selected, spec.split_seed)
     after = {"people": cohort.n, "snps": cohort.m}
     del cohort
     train = split.train
@@ -125,13 +126,18 @@ def _selected(
 
 
 def _finished(
-    cohort: Cohort, indices: SplitIndices, selected: NDArray[np.int64], seed: int
+    cohort: Cohort,
+    indices: SplitIndices,
+    group: NDArray[Any],
+    selected: NDArray[np.int64],
+    seed: int,
 ) -> tuple[Split, dict[str, float]]:
     """The four groups at the chosen SNPs, without missing calls; the share that was missing.
 
-    Missing calls of every group are drawn from the training people's allele frequencies.
+    Missing calls of every group are drawn from the training people's allele frequencies. The
+    column ``family`` says who was kept together, since relatives are no independent observations.
     """
-    samples = cohort.samples.drop(columns=ROW)
+    samples = cohort.samples.drop(columns=ROW).assign(family=[f"F{code}" for code in group])
     variants = cohort.variants.drop(columns=COLUMN).iloc[selected]
     assert cohort.trait is not None
     parts: dict[str, Cohort] = {}

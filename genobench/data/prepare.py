@@ -21,7 +21,7 @@ from genobench.errors import GenobenchError
 if TYPE_CHECKING:
     from genobench.data.split import Split
 
-PREPARE_VERSION = 1  # raise when the same specification would give another split
+PREPARE_VERSION = 2  # raise when the same specification would give another split
 SNPS = 1024  # default of --snps for files of the user's own
 
 

@@ -1,0 +1,190 @@
+"""The privacy task: every control in its role, bad input named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genobench.cohort import Cohort, Genotypes
+from genobench.data.split import Split
+from genobench.errors import GenobenchError
+from genobench.generator import Budget
+from genobench.registry import find_generator, find_task
+from genobench.task import Estimate, Reference, TaskCard, validated
+
+Scores = dict[str, Estimate]
+
+
+@pytest.fixture(scope="module")
+def card() -> TaskCard:
+    """The task's card."""
+    return find_task("privacy").card
+
+
+@pytest.fixture(scope="module")
+def reference(make_cohort: Callable[..., Cohort]) -> Reference:
+    """A split of 2,000 people whose 16-SNP blocks are diverse, and its prepared statistics."""
+    everybody = make_cohort(2000, 400, 7, founders=150, populations=3)
+    edges = np.cumsum([0, 1000, 200, 400, 400])
+    split = Split(*(everybody.take(slice(a, b)) for a, b in pairwise(edges)))
+    return Reference(split, find_task("privacy").load()().prepare(split, seed=0))
+
+
+def synthetic(split: Split, genotypes: Genotypes) -> Cohort:
+    """Synthetic people as the harness hands them to a task."""
+    names = [f"syn{i}" for i in range(len(genotypes))]
+    samples = pd.DataFrame({"fid": names, "iid": names, "sex": 0})
+    return Cohort(genotypes, split.train.variants, samples)
+
+
+def score(reference: Reference, genotypes: Genotypes) -> Scores:
+    """What the task says of these genotypes, checked against its card."""
+    plugin = find_task("privacy")
+    people = synthetic(reference.split, genotypes)
+    return validated(plugin.load()().score(people, reference, seed=1), plugin.card)
+
+
+def control(reference: Reference, name: str) -> Scores:
+    """Scores of a registered control."""
+    plugin, split = find_generator(name), reference.split
+    people = split.control if plugin.card.fit_on == "control" else split.train
+    fitted = plugin.load()().fit(people, split.validation, seed=0, budget=Budget())
+    return score(reference, fitted.sample(people.labels, seed=1))
+
+
+def test_real_passes(reference: Reference, card: TaskCard) -> None:
+    """Every metric is there, and every interval of fresh people holds its target."""
+    found = control(reference, "real")
+    assert set(found) == set(card.metrics)
+    missed = [
+        name
+        for name, e in found.items()
+        if card.metrics[name].better == "target"
+        and name != "af_attack_floor"
+        and not name.endswith("_tpr1")  # their intervals hold the threshold
+        and not e.low <= card.metrics[name].target <= e.high
+    ]
+    assert len(missed) <= 1, missed  # of thirteen intervals at 95 %
+    assert found["strongest_attack_auc"].low < 0.5
+    assert found["duplicates_train"].value == found["duplicates_within"].value == 0
+
+
+def test_copy_is_caught(reference: Reference) -> None:
+    """By every metric."""
+    found = control(reference, "copy")
+    assert found["duplicates_train"].value == 1
+    assert found["nn_distance_ratio"].value == 0
+    assert found["aa_truth"].value == found["aa_syn"].value == 0
+    for name in ("nearest", "calibrated", "windowed", "strongest"):
+        assert found[f"{name}_attack_auc"].low > 0.95, name
+    assert found["nearest_attack_tpr1"].low > 0.9
+    assert found["closer_to_train"].low > 0.5
+    assert found["privacy_loss"].low > 0.1
+    assert found["duplicates_excess"].low > 0.2
+    assert found["nndr_gap"].high < -0.8
+
+
+def test_noise05_is_caught_without_an_identical_row(reference: Reference) -> None:
+    """No duplicate proves nothing."""
+    found = control(reference, "noise05")
+    assert found["duplicates_train"].value == 0
+    assert found["strongest_attack_auc"].low > 0.95
+    assert found["aa_truth"].high < 0.1
+
+
+def test_mosaic16_is_caught_by_windows_alone(reference: Reference) -> None:
+    """Whole-record distances see nothing; the corrected interval still excludes the null."""
+    found = control(reference, "mosaic16")
+    assert found["duplicates_train"].value == 0
+    assert found["nearest_attack_auc"].value < 0.6
+    assert found["nn_distance_ratio"].value > 0.9
+    assert found["windowed_attack_auc"].value > 0.9
+    assert found["windowed_attack_tpr1"].low > 0.1
+    assert found["strongest_attack_auc"].low > 0.5
+
+
+@pytest.mark.parametrize("name", ["hwe", "cond_hwe"])
+def test_independent_sites_are_private(reference: Reference, name: str) -> None:
+    """They leak no more than allele frequencies do, but are told from real people at once."""
+    found = control(reference, name)
+    assert found["windowed_attack_auc"].low < 0.5
+    assert found["af_attack_auc"].value <= found["af_attack_floor"].value + 0.05
+    assert found["aa_truth"].value > 0.8
+
+
+def test_one_in_a_hundred_leaked(reference: Reference) -> None:
+    """The attacks' AUC stays near .5; the identical rows give it away."""
+    genotypes = np.array(reference.split.control.genotypes)
+    genotypes[:4] = reference.split.train.genotypes[:4]
+    found = score(reference, genotypes)
+    assert found["duplicates_train"].value == 0.01
+    assert found["duplicates_train"].low > 0
+    assert found["nearest_attack_auc"].value < 0.56
+
+
+def test_collapse(reference: Reference) -> None:
+    """Twenty training people repeated: real people told apart, synthetic ones not."""
+    found = score(reference, np.tile(reference.split.train.genotypes[:20], (50, 1)))
+    assert found["aa_truth"].value > 0.8
+    assert found["aa_syn"].value < 0.05
+    assert found["duplicates_within"].value == 0.98
+
+
+def test_more_synthetic_than_training_people(reference: Reference) -> None:
+    """Sizes are made equal, so that fresh people of any number pass."""
+    fresh = np.concatenate(
+        [reference.split.control.genotypes, reference.split.validation.genotypes]
+    )
+    assert score(reference, np.tile(fresh, (3, 1)))["aa_truth"].value > 0.3
+    few = score(reference, reference.split.control.genotypes[:25])
+    assert few["aa_truth"].n == few["privacy_loss"].n == 25
+    assert few["strongest_attack_auc"].low < 0.5
+
+
+def test_families_change_the_interval(reference: Reference) -> None:
+    """Named families change the error; a column without names does not."""
+
+    def width(family: Callable[[int], str]) -> float:
+        def named(cohort: Cohort) -> Cohort:
+            names = [family(i) for i in range(cohort.n)]
+            return replace(cohort, samples=cohort.samples.assign(family=names))
+
+        split = reference.split
+        related = replace(split, train=named(split.train), test=named(split.test))
+        found = score(replace(reference, split=related), split.control.genotypes)
+        return found["strongest_attack_auc"].high - found["strongest_attack_auc"].low
+
+    plain = score(reference, reference.split.control.genotypes)["strongest_attack_auc"]
+    assert width(lambda _: "") == pytest.approx(plain.high - plain.low, rel=0.02)
+    assert width(lambda i: str(i // 100)) != pytest.approx(plain.high - plain.low, rel=0.02)
+
+
+def test_repeatable(reference: Reference) -> None:
+    """The same seed gives the same numbers."""
+    once, again = (score(reference, reference.split.control.genotypes) for _ in range(2))
+    assert {k: replace(e, seconds=0) for k, e in once.items()} == {
+        k: replace(e, seconds=0) for k, e in again.items()
+    }
+
+
+def test_bad_input_is_named(reference: Reference) -> None:
+    """Missing calls, other variants, one person, members who are tested on."""
+    split = reference.split
+    holed = np.array(split.control.genotypes)
+    holed[3, 4] = -1
+    with pytest.raises(GenobenchError, match="person 3, variant 4"):
+        score(reference, holed)
+    with pytest.raises(GenobenchError, match="1 people, but this metric needs 2"):
+        score(reference, split.control.genotypes[:1])
+    task = find_task("privacy").load()()
+    narrow = split.control.take(variants=slice(0, 50))
+    with pytest.raises(GenobenchError, match="50 variants, the training people 400"):
+        task.score(narrow, reference, seed=0)
+    overlapping = replace(split, test=split.train.take(slice(0, 30)))
+    with pytest.raises(GenobenchError, match="30 people are in train and in test"):
+        task.prepare(overlapping, seed=0)

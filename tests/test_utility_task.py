@@ -1,0 +1,177 @@
+"""The utility task: what real labels and real LD are worth, and what their absence costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genobench.cohort import Cohort, Genotypes, Labels, Trait
+from genobench.data.split import Split
+from genobench.errors import GenobenchError
+from genobench.generator import Budget
+from genobench.registry import find_generator, find_task
+from genobench.task import Estimate, Reference, validated
+
+Scores = dict[str, Estimate]
+
+
+def prepared(everybody: Cohort) -> Reference:
+    """A split of 2,200 people and what the task prepares of it."""
+    edges = np.cumsum([0, 1000, 200, 500, 500])
+    split = Split(*(everybody.take(slice(a, b)) for a, b in pairwise(edges)))
+    return Reference(split, find_task("prs_utility").load()().prepare(split, seed=0))
+
+
+@pytest.fixture(scope="module")
+def binary(make_cohort: Callable[..., Cohort]) -> Reference:
+    """LD-rich panel of 128 SNPs, binary trait."""
+    return prepared(make_cohort(2200, 128, 11))
+
+
+@pytest.fixture(scope="module")
+def quantitative(make_cohort: Callable[..., Cohort]) -> Reference:
+    """The same, quantitative trait."""
+    return prepared(make_cohort(2200, 128, 11, kind="quantitative"))
+
+
+def score(reference: Reference, genotypes: Genotypes, labels: Labels) -> Scores:
+    """What the task says of these people, checked against its card."""
+    plugin, split = find_task("prs_utility"), reference.split
+    assert split.train.trait is not None
+    names = [f"syn{i}" for i in range(len(genotypes))]
+    samples = pd.DataFrame({"fid": names, "iid": names, "sex": 0})
+    trait = replace(split.train.trait, values=labels)
+    people = Cohort(genotypes, split.train.variants, samples, trait)
+    return validated(plugin.load()().score(people, reference, seed=1), plugin.card)
+
+
+def control(reference: Reference, name: str) -> Scores:
+    """Scores of a registered control, as the harness fits it."""
+    from genobench.conditioning import build
+
+    plugin, split = find_generator(name), reference.split
+    people = split.control if plugin.card.fit_on == "control" else split.train
+    generator = build(plugin.card, plugin.load(), {})
+    fitted = generator.fit(people, split.validation, seed=0, budget=Budget())
+    return score(reference, fitted.sample(people.labels, seed=1), people.labels)
+
+
+def expected_metrics(kind: str) -> set[str]:
+    """Names on the card whose needs a trait of this kind meets."""
+    metrics = find_task("prs_utility").card.metrics
+    return {n for n, c in metrics.items() if not c.needs or kind in c.needs}
+
+
+@pytest.mark.parametrize("kind", ["binary", "quantitative"])
+def test_real_passes(kind: str, request: pytest.FixtureRequest) -> None:
+    """Other real people are as useful as training people of the same number."""
+    found = control(request.getfixturevalue(kind), "real")
+    assert set(found) == expected_metrics(kind)
+    for name in ("prs", "joint", "xgb"):
+        assert found[f"{name}_gap"].low < 0 < found[f"{name}_gap"].high, name
+    assert found["label_lift"].low > 0
+    assert found["calibration_slope"].value == pytest.approx(1, abs=0.3)
+
+
+@pytest.mark.parametrize("kind", ["binary", "quantitative"])
+def test_copies_are_exactly_as_useful(kind: str, request: pytest.FixtureRequest) -> None:
+    """The training people themselves, in their own order, have no gap at all."""
+    reference = request.getfixturevalue(kind)
+    train = reference.split.train
+    found = score(reference, train.genotypes, train.labels)
+    for name in ("prs_gap", "joint_gap"):
+        assert found[name].value == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["binary", "quantitative"])
+def test_cond_hwe_fools_the_marginal_score_alone(kind: str, request: pytest.FixtureRequest) -> None:
+    """Right frequencies per class, no LD: nothing lost marginally, much lost jointly."""
+    found = control(request.getfixturevalue(kind), "cond_hwe")
+    assert found["prs_gap"].value == pytest.approx(0, abs=0.03)
+    assert found["joint_gap"].value < -0.02
+    assert found["joint_gap"].high < 0
+    assert found["calibration_slope"].high < 0.9
+
+
+def test_permuted_labels_mean_nothing(binary: Reference) -> None:
+    """Real genotypes under shuffled labels: chance, and no lift."""
+    train = binary.split.train
+    labels = np.random.default_rng(0).permutation(train.labels)
+    found = score(binary, train.genotypes, labels)
+    assert found["label_lift"].low < 0 < found["label_lift"].high
+    for name in ("prs", "joint", "xgb"):
+        assert found[f"{name}_auc"].value == pytest.approx(0.5, abs=0.15), name
+        assert found[f"{name}_gap"].high < -0.1
+
+
+def test_hwe_knows_no_label(binary: Reference) -> None:
+    """Frequencies of everybody together carry nothing of the trait."""
+    found = control(binary, "hwe")
+    assert found["joint_gap"].high < -0.1
+    assert found["label_lift"].low < 0 < found["label_lift"].high
+
+
+def test_null_phenotype(binary: Reference) -> None:
+    """Where the real labels mean nothing no predictor rises above chance."""
+    rng = np.random.default_rng(3)
+    split = binary.split
+
+    def shuffled(cohort: Cohort) -> Cohort:
+        return cohort.with_trait(Trait("null", "binary", rng.permutation(cohort.labels)))
+
+    parts = (split.train, split.validation, split.test, split.control)
+    null = Split(*(shuffled(part) for part in parts))
+    task = find_task("prs_utility").load()()
+    reference = Reference(null, task.prepare(null, seed=0))
+    found = task.score(null.train, reference, seed=0)
+    for name in ("prs", "joint", "xgb"):
+        assert found[f"{name}_auc"].low < 0.5 < found[f"{name}_auc"].high
+    assert found["label_lift"].low < 0 < found["label_lift"].high
+
+
+@pytest.mark.parametrize("kind", ["binary", "quantitative"])
+def test_a_degenerate_cohort_teaches_nothing(kind: str, request: pytest.FixtureRequest) -> None:
+    """One label, or one person over and over: chance, without a crash."""
+    reference = request.getfixturevalue(kind)
+    train = reference.split.train
+    chance, measure = (0.5, "auc") if kind == "binary" else (0.0, "r")
+    for genotypes, labels in (
+        (train.genotypes, np.ones_like(train.labels)),
+        (np.tile(train.genotypes[:1], (train.n, 1)), train.labels),
+    ):
+        found = score(reference, genotypes, labels)
+        for name in ("prs", "joint", "xgb"):
+            assert found[f"{name}_{measure}"].value == pytest.approx(chance)
+        assert np.isnan(found["calibration_slope"].value)
+        assert found["label_lift"].value == pytest.approx(0)
+
+
+def test_other_sizes_meet_real_people_of_their_size(binary: Reference) -> None:
+    """A cohort of another size than was prepared for is held against as many training people."""
+    control = binary.split.control
+    found = score(binary, control.genotypes[:250], control.labels[:250])
+    assert found["joint_gap"].low < 0 < found["joint_gap"].high
+    many = np.tile(binary.split.train.genotypes, (2, 1))
+    doubled = score(binary, many, np.tile(binary.split.train.labels, 2))
+    assert doubled["prs_gap"].value == pytest.approx(0, abs=1e-9)
+
+
+def test_bad_input_is_named(binary: Reference, quantitative: Reference) -> None:
+    """Another trait, no trait, other variants, missing calls, too few people."""
+    task, control = find_task("prs_utility").load()(), binary.split.control
+    for wrong in (control.with_trait(None), quantitative.split.control):
+        with pytest.raises(GenobenchError, match="same trait"):
+            task.score(wrong, binary, seed=0)
+    with pytest.raises(GenobenchError, match="50 variants, the test people 128"):
+        task.score(control.take(variants=slice(0, 50)), binary, seed=0)
+    with pytest.raises(GenobenchError, match="needs 10"):
+        task.score(control.take(slice(0, 5)), binary, seed=0)
+    holed = np.array(control.genotypes)
+    holed[0, 1] = -1
+    with pytest.raises(GenobenchError, match="person 0, variant 1"):
+        score(binary, holed, control.labels)
