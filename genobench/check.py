@@ -23,7 +23,7 @@ from genobench.registry import GeneratorPlugin
 from genobench.seeds import derive, rng
 
 Verdict = Literal["kept", "broken", "expected failure", "unexpectedly kept", "skipped"]
-FIT_SECONDS = 20.0  # what a fit on a toy cohort may take
+FIT_SECONDS = 60.0  # what a fit on a toy cohort may take
 GRACE = 5.0  # seconds over its budget that a generator may need to come to a stop
 
 

@@ -1,0 +1,239 @@
+"""The adversarial game: two players in turn, and the choice of the best generator on validation."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from genobench.cohort import MISSING, Cohort, Genotypes, Labels
+from genobench.errors import GenobenchError
+from genobench.generator import Budget, Generator
+
+from ._adversarial import (
+    CriticNetwork,
+    GeneratorNetwork,
+    gumbel,
+    gumbel_softmax,
+    k_nearest_f1,
+    smoothed,
+)
+from ._calibration import calibrated, calibration, most_probable
+from ._training import (
+    Ema,
+    LabelScale,
+    People,
+    batches,
+    fixed_calls,
+    from_arrays,
+    in_chunks,
+    one_hot,
+    seeded,
+    to_arrays,
+    write_fixed,
+)
+
+CALIBRATION = 1024  # synthetic people on whom the calls are calibrated
+
+
+@dataclass
+class Adversarial(Generator):
+    """The alternating game; a subclass gives the two losses."""
+
+    latent: int = 128
+    generator_widths: Sequence[float] = (0.5, 1.0)  # hidden widths in units of L
+    critic_widths: Sequence[float] = (0.6, 0.3)
+    epochs: int = 1000  # passes over the training people by the critic, or
+    steps: int = 1000  # generator steps, whichever is less
+    batch: int = 128
+    critic_steps: int = 5  # critic steps per generator step
+    lr_generator: float = 1e-4
+    lr_critic: float = 1e-4
+    beta1: float = 0.5
+    temperature: Sequence[float] = (1.0, 0.1)  # first, last; linear in between
+    smoothing: float = 0.025  # largest value that a zero of a real one-hot takes
+    diversity: bool = False  # minibatch standard deviation as a feature of the critic
+    ema: float = 0.0  # decay of the averaged generator; 0 = the generator itself
+    noise: float = 1.0  # scale of the Gumbel noise in training and generation
+    calibrate: bool = False  # move logits until calls have the training people's marginals
+    every: int = 100  # generator steps between two looks at validation
+    patience: int = 1000  # looks without a better F1 before stopping
+    neighbours: int = 5  # k of precision and recall
+
+    @abstractmethod
+    def critic_loss(
+        self, critic: CriticNetwork, real: Tensor, fake: Tensor, y: Tensor, step: int
+    ) -> Tensor:
+        """Loss of the critic on real and generated one-hots (B, 3, L) under the same labels."""
+
+    @abstractmethod
+    def generator_loss(self, critic: CriticNetwork, fake: Tensor, y: Tensor) -> Tensor:
+        """Loss of the generator."""
+
+    def fit(self, train: Cohort, validation: Cohort, *, seed: int, budget: Budget) -> Self:
+        """Play the game; the generator with the best k-NN F1 on validation people is kept."""
+        deadline = time.monotonic() + 0.9 * budget.seconds
+        self.scale_ = LabelScale.of(train)
+        self.fixed_ = fixed_calls(train)
+        if len(self.sites):
+            people = People.of(train.take(variants=self.sites), self.scale_, budget.device)
+            held_out = People.of(validation.take(variants=self.sites), self.scale_, budget.device)
+            with seeded(seed, "fit"):
+                self._play(people, held_out, budget, deadline)
+        return self
+
+    def _play(self, people: People, held_out: People, budget: Budget, deadline: float) -> None:
+        shares = torch.stack([(people.genotypes == v).float().mean(0) for v in range(3)])  # (3, L)
+        device = budget.device
+        self.network_ = self._network(shares).to(device)
+        self.offsets_ = torch.zeros(2, *shares.shape, device=device)
+        critic = CriticNetwork(
+            _widths(self.critic_widths, shares.shape[1]), shares, diversity=self.diversity
+        ).to(device)
+        betas = (self.beta1, 0.9)
+        of_generator = torch.optim.Adam(
+            self.network_.parameters(), lr=self.lr_generator, betas=betas, fused=True
+        )
+        of_critic = torch.optim.Adam(
+            critic.parameters(), lr=self.lr_critic, betas=betas, fused=True
+        )
+        average = Ema(self.network_, self.ema)
+        stream = batches(len(people), self.batch, device)
+        per_epoch = max(1, len(people) // self.batch)
+        steps = min(self.steps, self.epochs * per_epoch // max(1, self.critic_steps))
+        best, waited, kept = -1.0, 0, average.network.state_dict()
+        for step in range(max(1, steps)):
+            first, last = self.temperature
+            tau = first + (last - first) * step / max(1, steps - 1)
+            for _ in range(self.critic_steps):
+                real, y = self._real(people, stream)
+                with torch.no_grad():
+                    fake = self._soft(y, tau)
+                _descend(of_critic, self.critic_loss(critic, real, fake, y, step))
+            y = self._real(people, stream)[1] if not self.critic_steps else y
+            fake = self._soft(y, tau)
+            _descend(of_generator, self.generator_loss(critic, fake, y))
+            average.update(self.network_)
+            over = step + 1 >= steps or time.monotonic() > deadline
+            if (step + 1) % self.every == 0 or over:
+                self._settle(average.network, people)
+                p, r, f1 = self._look(average.network, held_out)
+                budget.report({"step": step + 1, "precision": p, "recall": r, "validation": f1})
+                waited += 1
+                if f1 > best:
+                    best, waited = f1, 0
+                    kept = {k: v.clone() for k, v in average.network.state_dict().items()}
+                if over or waited > self.patience:
+                    break
+        self.network_ = average.network
+        self.network_.load_state_dict(kept)
+        if self.calibrate:
+            y = people.labels[torch.randint(len(people), (CALIBRATION,), device=device)]
+            with torch.no_grad():
+                logits = gumbel(self.network_(self._noise(y), y), self.noise)
+            self.offsets_ = calibration(logits, y, people, rounds=20)
+
+    def _network(self, shares: Tensor) -> GeneratorNetwork:
+        return GeneratorNetwork(
+            self.latent, _widths(self.generator_widths, shares.shape[1]), shares
+        )
+
+    def _real(self, people: People, stream: Iterator[Tensor]) -> tuple[Tensor, Tensor]:
+        """One batch of real people: smoothed one-hots (B, 3, L) and labels (B, 1)."""
+        index = next(stream)
+        return smoothed(one_hot(people.genotypes[index]), self.smoothing), people.labels[index]
+
+    def _soft(self, y: Tensor, temperature: float) -> Tensor:
+        """Generated calls (B, 3, L) that carry gradients."""
+        return gumbel_softmax(self.network_(self._noise(y), y), temperature, self.noise)
+
+    def _noise(self, y: Tensor) -> Tensor:
+        return torch.randn(len(y), self.latent, device=y.device)
+
+    @torch.no_grad()
+    def _settle(self, network: GeneratorNetwork, people: People) -> None:
+        """Batch-norm statistics of the averaged weights themselves, from one large batch."""
+        pick = torch.randint(len(people), (1024,), device=people.labels.device)
+        norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d)]
+        for norm in norms:
+            norm.momentum = 1.0
+        network.train()
+        network(self._noise(people.labels[pick]), people.labels[pick])
+        network.eval()
+        for norm in norms:
+            norm.momentum = 0.1
+
+    @torch.no_grad()
+    def _look(self, network: GeneratorNetwork, held_out: People) -> tuple[float, float, float]:
+        """Precision, recall and F1 against at most 1,000 validation people."""
+        y, real = held_out.labels[:1000], held_out.genotypes[:1000]
+        fake = self._draw(network, y)
+        return k_nearest_f1(real, fake, self.neighbours)
+
+    def _draw(self, network: GeneratorNetwork, y: Tensor) -> Tensor:
+        """Hard calls (B, L): categorical draws, moved by the calibration."""
+        logits = gumbel(network(self._noise(y), y), self.noise)
+        return most_probable(calibrated(logits, y, self.offsets_))
+
+    @property
+    def sites(self) -> NDArray[np.intp]:
+        """Columns that vary in training: the network's L SNPs."""
+        return np.flatnonzero(self.fixed_ == MISSING)
+
+    def sample(self, labels: Labels, *, seed: int) -> Genotypes:
+        """Hard draws; sites that never varied in training keep their call."""
+        if not hasattr(self, "fixed_"):
+            raise GenobenchError("sample() before fit()")
+        rows = np.zeros((len(labels), len(self.fixed_)), dtype=np.int8)
+        if len(self.sites):
+            device = self.network_.head.linear.bias.device
+            with seeded(seed, "sample"), torch.no_grad():
+                drawn = [
+                    self._draw(self.network_, self.scale_(part, device)).cpu().numpy()
+                    for part in in_chunks(labels)
+                ]
+            rows[:, self.sites] = np.concatenate([rows[:0, self.sites], *drawn])
+        return write_fixed(rows, self.fixed_)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Weights of the kept generator, label scale, and the sites that never vary."""
+        scale = np.array([self.scale_.centre, self.scale_.scale])
+        learned: dict[str, NDArray[Any]] = {}
+        if len(self.sites):
+            learned = {
+                "offsets": self.offsets_.cpu().numpy(),
+                **to_arrays(network=self.network_),
+            }
+        return {"fixed": self.fixed_, "scale": scale, **learned}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take back what `state` returned."""
+        self.fixed_ = np.array(state["fixed"])
+        self.scale_ = LabelScale(*map(float, state["scale"]))
+        if len(self.sites):
+            with seeded(0):
+                self.network_ = self._network(torch.ones(3, len(self.sites))).eval()
+            from_arrays(self.network_, "network", state)
+            self.offsets_ = torch.from_numpy(np.array(state["offsets"]))
+
+    @property
+    def parameters(self) -> int:
+        """Weights of the generator network; the critic is not kept."""
+        return sum(p.numel() for p in self.network_.parameters()) if len(self.sites) else 0
+
+
+def _widths(units: Sequence[float], sites: int) -> list[int]:
+    return [max(16, round(u * sites)) for u in units]
+
+
+def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
