@@ -43,7 +43,7 @@ def calibration(
         Match the regression on the label too. That moves calls whose logits are nearly tied with
         the label, site by site and whatever their neighbours: a trace that trees can find.
     rounds, rate
-        Number and size of the corrections.
+        Number of corrections, and size of the first; they shrink linearly.
 
     Returns
     -------
@@ -52,14 +52,15 @@ def calibration(
     wanted, slope = _moments(people.genotypes, people.labels)
     offsets = torch.zeros(2, *wanted.shape, device=logits.device)
     floor = 0.5 / len(people)
-    for _ in range(rounds):
+    for done in range(rounds):
+        step = rate * (1 - done / rounds)  # shrinks, or near-tied sites swing for ever
         calls = calibrated(logits, y, offsets).argmax(1)  # (k, L)
         frequency, effect = _moments(calls, y)
-        offsets[0] += rate * ((wanted + floor) / (frequency + floor)).log().clamp(-2, 2)
+        offsets[0] += step * ((wanted + floor) / (frequency + floor)).log().clamp(-2, 2)
         if not label:
             continue
         variance = (wanted * (1 - wanted)).clamp_min(0.02)
-        offsets[1] += rate * ((slope - effect) / variance).clamp(-1, 1)
+        offsets[1] += step * ((slope - effect) / variance).clamp(-1, 1)
     return offsets
 
 

@@ -146,7 +146,9 @@ class SnpGen(Generator):
         with seeded(seed, "snpgen", "sample"):
             for some in in_chunks(labels, CHUNK):
                 y = self.scale_(some, self.offsets_.device)
-                rows.append(self._calls(calibrated(self._logits(y), y, self.offsets_)))
+                logits = calibrated(self._logits(y), y, self.offsets_)
+                calls = most_probable(logits) if self.decode == "argmax" else drawn(logits)
+                rows.append(calls.cpu().numpy())
         return write_fixed(np.concatenate(rows), self.fixed_)
 
     def reconstruct(self, genotypes: Genotypes, *, seed: int) -> Genotypes:
@@ -196,9 +198,8 @@ class SnpGen(Generator):
 
     @property
     def parameters(self) -> int:
-        return sum(
-            p.numel() for net in (self.autoencoder_, self.denoiser_) for p in net.parameters()
-        )
+        networks = (self.autoencoder_, self.denoiser_)
+        return sum(p.numel() for network in networks for p in network.parameters())
 
     def _check_fitted(self, what: str) -> None:
         if not hasattr(self, "offsets_"):
@@ -330,12 +331,9 @@ class SnpGen(Generator):
     @torch.no_grad()
     def _posterior(self, genotypes: Tensor) -> tuple[Tensor, Tensor]:
         """(n, L) int8 -> mean and standard deviation of the latents, (n, c, P) each."""
-        means, stds = [], []
-        for g in genotypes.split(CHUNK):  # type: ignore[no-untyped-call]
-            mean, logvar = self.autoencoder_.encode(one_hot(g))
-            means.append(mean)
-            stds.append((0.5 * logvar).exp())
-        return torch.cat(means), torch.cat(stds)
+        pieces = genotypes.split(CHUNK)  # type: ignore[no-untyped-call]
+        means, logvars = zip(*(self.autoencoder_.encode(one_hot(g)) for g in pieces), strict=True)
+        return torch.cat(means), (0.5 * torch.cat(logvars)).exp()
 
     @torch.no_grad()
     def _logits(self, y: Tensor) -> Tensor:
@@ -347,8 +345,3 @@ class SnpGen(Generator):
                 guided(self.denoiser_, y, self.guidance), x, abar, steps=self.sampling_steps
             )
             return self.autoencoder_.decode(self.latents_.restore(x, y))
-
-    def _calls(self, logits: Tensor) -> Genotypes:
-        calls = most_probable(logits) if self.decode == "argmax" else drawn(logits)
-        rows: Genotypes = calls.cpu().numpy()
-        return rows

@@ -214,6 +214,11 @@ class Card:
         table["departures"] = tuple(table.get("departures", ()))
         return cls(**table)
 
+    @property
+    def behaviour(self) -> str:
+        """What of the card, settings aside, decides how the harness runs the generator."""
+        return f"{self.class_name} {self.conditioning} {self.fit_on}"
+
     def settings_for(self, suite: str) -> dict[str, Any]:
         """Settings of one suite; the class's defaults where the card lists none."""
         return dict(self.settings.get(suite, {}))

@@ -56,12 +56,14 @@ class Plugin(Generic[C, T]):
     def checksum(self) -> str:
         """SHA-256 of what decides its behaviour: module, shared modules beside it, and card.
 
-        Shared modules are the ``_name.py`` files that the module, or one of those, imports.
+        Shared modules are the ``_name.py`` files that the module, or one of those, imports. Of the
+        card only `behaviour` counts: settings have their own place in the keys of
+        jobs, and a better sentence refits nothing.
         """
-        digest = hashlib.sha256()
-        for path in (*_sources(self.path), self.path.with_suffix(".toml")):
+        digest = hashlib.sha256(self.card.behaviour.encode())
+        for path in _sources(self.path):
             digest.update(path.name.encode())
-            digest.update(path.read_bytes() if path.exists() else b"")
+            digest.update(path.read_bytes())
         return digest.hexdigest()
 
     def load(self) -> type[T]:

@@ -107,6 +107,13 @@ class TaskCard:
     floors: tuple[str, ...]
     metrics: Mapping[str, MetricCard]
 
+    @property
+    def behaviour(self) -> str:
+        """What of the card decides how a score comes about: class and metric versions."""
+        return " ".join(
+            [self.class_name, *(f"{m.name}:{m.version}" for m in self.metrics.values())]
+        )
+
     @classmethod
     def read(cls, path: Path) -> TaskCard:
         """Card in the TOML file ``path``; errors name the file and the key."""

@@ -26,7 +26,7 @@ QUICK: dict[str, Any] = {
     "latent": 6,
     "fold": 16,
     "s": -1.0,
-    "ae_steps": 150,
+    "ae_steps": 300,
     "base": 32,
     "multipliers": (1,),
     "batch": 64,
