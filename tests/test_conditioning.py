@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from genobench.check import toy
 from genobench.cohort import Cohort, Genotypes, Labels
 from genobench.conditioning import build, load, strata_edges, stratum
 from genobench.errors import GenobenchError
 from genobench.generator import Budget, Card, Generator
+from genobench.promises import toy
 
 
 @dataclass

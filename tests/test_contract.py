@@ -7,21 +7,22 @@ from pathlib import Path
 import pytest
 
 from genobench import check
+from genobench.promises import PROMISES, Subject
 from genobench.registry import find_generator, generators
 
 
-@pytest.mark.parametrize("promise", list(check.PROMISES))
+@pytest.mark.parametrize("promise", list(PROMISES))
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in generators()]
 )
 def test_promise(name: str, promise: str) -> None:
     """One promise of one registered generator."""
-    subject = _subjects.setdefault(name, check.Subject(generators()[name]))
+    subject = _subjects.setdefault(name, Subject(generators()[name]))
     result = check._one(subject, promise)
     assert result.good or result.verdict == "skipped", result.detail
 
 
-_subjects: dict[str, check.Subject] = {}
+_subjects: dict[str, Subject] = {}
 
 
 GOOD = """

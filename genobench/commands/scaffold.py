@@ -84,7 +84,8 @@ from pathlib import Path
 
 import pytest
 
-from genobench.check import PROMISES, check
+from genobench.check import check
+from genobench.promises import PROMISES
 from genobench.registry import find_generator
 
 SPEC = f"{{Path(__file__).with_name('{name}.py')}}:{class_name}"

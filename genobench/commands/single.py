@@ -93,9 +93,9 @@ def sample(options: Namespace) -> int:
     """``genobench sample``: synthetic people with the training labels, as PLINK files."""
     from genobench.cohort import Trait
     from genobench.conditioning import load
+    from genobench.contract import checked_sample
     from genobench.data.plink import write_plink
     from genobench.registry import find_generator
-    from genobench.run.contract import checked_sample
     from genobench.seeds import derive
 
     about, variants, labels = _fitted(options.model)

@@ -20,11 +20,11 @@ import pandas as pd
 
 from genobench import conditioning, registry
 from genobench.cohort import Cohort, Genotypes, Trait
+from genobench.contract import checked_sample
 from genobench.data.split import Split
 from genobench.errors import GenobenchError
 from genobench.generator import Budget, Card, Generator
 from genobench.run import environment
-from genobench.run.contract import checked_sample
 from genobench.run.lifeline import Curve, Messages, take_orders
 from genobench.run.record import score_entry
 from genobench.run.store import write_whole

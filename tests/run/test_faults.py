@@ -11,8 +11,8 @@ import numpy as np
 import psutil
 import pytest
 
+from genobench.contract import ContractError, checked_sample
 from genobench.errors import GenobenchError
-from genobench.run.contract import ContractError, checked_sample
 
 FAULTS = {
     "raises": """
