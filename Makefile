@@ -10,7 +10,7 @@ run: venv
 	$(BIN)/genobench run --models all --suite smoke --seeds 0-2 --jobs $(JOBS) --out runs/smoke
 
 test: venv
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -q --benchmark-disable -m "not benchmark_suite"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -q --benchmark-disable -m "not benchmark_suite"
 
 lint: venv
 	$(BIN)/ruff check .

@@ -54,6 +54,4 @@ def checked_sample(
             "sample() must return memory of its own: this array shares memory with the cohort or "
             "with an earlier sample; return a copy"
         )
-    if not (sample.flags.writeable and sample.flags.c_contiguous):
-        raise ContractError("sample() must return writable rows in C order; return a copy")
-    return sample
+    return np.ascontiguousarray(sample)

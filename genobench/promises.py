@@ -122,6 +122,7 @@ def returns_genotypes(subject: Subject) -> str | None:
     labels = toy(64, "binary")[0].labels[:50]
     first = generator.sample(labels, seed=1)
     checked_sample(first, (len(labels), 64))
+    _require(first.flags.writeable, "sample() returned read-only memory")
     kept = first.copy()
     first[:] = 0
     again = generator.sample(labels, seed=1)
