@@ -251,7 +251,7 @@ def test_data_are_prepared_once(
 
 
 DRIVER = """
-import sys
+import signal, sys
 from pathlib import Path
 from genobench.data.prepare import DataSpec
 from genobench.run.benchmark import RunOptions, run_benchmark
@@ -259,6 +259,7 @@ from genobench.run.benchmark import RunOptions, run_benchmark
 class Toy(DataSpec):
     key = "0" * 64
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
 options = RunOptions(
     Path(sys.argv[1]), tuple(sys.argv[3:]), (sys.argv[2],), data=Toy("toy"), seeds=(0,), jobs=1,
     device="cpu",
