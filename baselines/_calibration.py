@@ -54,7 +54,7 @@ def calibration(
     floor = 0.5 / len(people)
     for done in range(rounds):
         step = rate * (1 - done / rounds)  # shrinks, or near-tied sites swing for ever
-        calls = calibrated(logits, y, offsets).argmax(1)  # (k, L)
+        calls = most_probable(calibrated(logits, y, offsets))  # (k, L)
         frequency, effect = _moments(calls, y)
         offsets[0] += step * ((wanted + floor) / (frequency + floor)).log().clamp(-2, 2)
         if not label:
@@ -79,11 +79,15 @@ def _moments(calls: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def most_probable(logits: Tensor) -> Tensor:
-    """(k, 3, L) logits -> (k, L) int8 calls, the most probable of the three."""
-    return logits.argmax(1).to(torch.int8)
+    """(k, 3, L) logits -> (k, L) int8 calls, the most probable of the three.
+
+    Two comparisons: ``argmax`` along a middle axis of three is some thirty times slower on a CPU.
+    """
+    a, b, c = logits.unbind(1)
+    return torch.where(c > torch.maximum(a, b), 2, (b > a).to(torch.int8))
 
 
 def drawn(logits: Tensor) -> Tensor:
     """(k, 3, L) logits -> (k, L) int8 calls drawn from them (Gumbel-max)."""
     noise = torch.empty_like(logits).exponential_().log()
-    return (nn.functional.log_softmax(logits, 1) - noise).argmax(1).to(torch.int8)
+    return most_probable(nn.functional.log_softmax(logits, 1) - noise)

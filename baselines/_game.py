@@ -204,7 +204,7 @@ class Adversarial(Generator):
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Weights of the kept generator, label scale, and the sites that never vary."""
-        scale = np.array([self.scale_.centre, self.scale_.scale])
+        scale = self.scale_.array()
         learned: dict[str, NDArray[Any]] = {}
         if len(self.sites):
             learned = {
@@ -216,7 +216,7 @@ class Adversarial(Generator):
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take back what `state` returned."""
         self.fixed_ = np.array(state["fixed"])
-        self.scale_ = LabelScale(*map(float, state["scale"]))
+        self.scale_ = LabelScale.of_array(state["scale"])
         if len(self.sites):
             with seeded(0):
                 self.network_ = self._network(torch.ones(3, len(self.sites))).eval()

@@ -55,6 +55,15 @@ class LabelScale:
             return cls(0.5, 0.5)
         return cls(float(y.mean()), float(y.std()) or 1.0)
 
+    def array(self) -> NDArray[np.float64]:
+        """(2,) for a generator's state."""
+        return np.array([self.centre, self.scale])
+
+    @classmethod
+    def of_array(cls, stored: NDArray[Any]) -> LabelScale:
+        """What `array` stored."""
+        return cls(*map(float, stored))
+
     def __call__(self, labels: Labels, device: str | torch.device = "cpu") -> Tensor:
         """(n,) labels -> (n, 1) float on the device."""
         y = (np.asarray(labels, dtype=np.float32) - self.centre) / self.scale
@@ -192,6 +201,7 @@ def descend(
     budget: Budget,
     deadline: float,  # reading of time.monotonic() at which to stop
     batch: int = 256,
+    epochs: int = 1000,  # training ends after these or `steps`, whichever comes first
     steps: int = 2000,
     lr: float = 1e-3,
     weight_decay: float = 0.0,
@@ -210,6 +220,7 @@ def descend(
         When the loss is no longer finite.
     """
     device = str(next(network.parameters()).device)
+    steps = min(steps, epochs * max(1, n // batch))
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=lr, weight_decay=weight_decay, fused=True
     )

@@ -123,7 +123,8 @@ class PcaDiffusion(Generator):
                     budget=budget,
                     deadline=deadline,
                     batch=self.batch,
-                    steps=min(self.steps, self.epochs * max(1, len(x) // self.batch)),
+                    epochs=self.epochs,
+                    steps=self.steps,
                     lr=self.lr,
                     weight_decay=self.weight_decay,
                     warmup=self.warmup,
@@ -161,12 +162,12 @@ class PcaDiffusion(Generator):
             **self.principal_.arrays(),
             "cuts": self.cuts_,
             "fixed": self.fixed_,
-            "scale": np.array([self.scale_.centre, self.scale_.scale]),
+            "scale": self.scale_.array(),
         }
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         self.fixed_, self.cuts_ = np.array(state["fixed"]), np.array(state["cuts"])
-        self.scale_ = LabelScale(*map(float, state["scale"]))
+        self.scale_ = LabelScale.of_array(state["scale"])
         self.principal_ = Principal.of(state)
         with seeded(0):
             self.network_ = self._network(self.principal_.width).eval()

@@ -181,12 +181,12 @@ class SnpGen(Generator):
             **self.latents_.arrays(),
             "offsets": self.offsets_.cpu().numpy(),
             "fixed": self.fixed_,
-            "scale": np.array([self.scale_.centre, self.scale_.scale]),
+            "scale": self.scale_.array(),
         }
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         self.fixed_ = np.asarray(state["fixed"])
-        self.scale_ = LabelScale(*map(float, state["scale"]))
+        self.scale_ = LabelScale.of_array(state["scale"])
         self.latents_ = LatentScale.of(state)
         self.offsets_ = torch.from_numpy(np.array(state["offsets"]))
         with seeded(0):
@@ -255,7 +255,8 @@ class SnpGen(Generator):
             budget=budget,
             deadline=deadline,
             batch=self.ae_batch,
-            steps=min(self.ae_steps, self.ae_epochs * max(1, len(people) // self.ae_batch)),
+            epochs=self.ae_epochs,
+            steps=self.ae_steps,
             lr=self.ae_lr,
             ema=self.ae_ema,
             every=self.every,
@@ -306,7 +307,8 @@ class SnpGen(Generator):
             budget=budget,
             deadline=deadline,
             batch=self.batch,
-            steps=min(self.steps, self.epochs * max(1, len(people) // self.batch)),
+            epochs=self.epochs,
+            steps=self.steps,
             lr=self.lr,
             weight_decay=self.weight_decay,
             warmup=self.warmup,

@@ -138,7 +138,8 @@ class Vae(Generator):
                 budget=budget,
                 deadline=deadline,
                 batch=self.batch,
-                steps=min(self.steps, self.epochs * max(1, len(people) // self.batch)),
+                epochs=self.epochs,
+                steps=self.steps,
                 lr=self.lr,
                 weight_decay=self.weight_decay,
                 ema=self.ema,
@@ -171,12 +172,12 @@ class Vae(Generator):
             **mixture,
             "offsets": self.offsets_.cpu().numpy(),
             "fixed": self.fixed_,
-            "scale": np.array([self.scale_.centre, self.scale_.scale]),
+            "scale": self.scale_.array(),
         }
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         self.fixed_ = np.asarray(state["fixed"])
-        self.scale_ = LabelScale(*map(float, state["scale"]))
+        self.scale_ = LabelScale.of_array(state["scale"])
         self.mixture_ = LatentMixture.of(state)
         self.offsets_ = torch.from_numpy(np.array(state["offsets"]))
         with seeded(0):
