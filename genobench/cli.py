@@ -29,22 +29,22 @@ COMMANDS = {
     "list": ("catalogue:show_list", "what there is to run", "list models"),
     "data": ("", "fetch, simulate, prepare or describe data", "data get hla1000g"),
     "data get": (
-        "making:data_get",
+        "datasets:get",
         "fetch a public data set and make PLINK files of it",
         "data get hla1000g",
     ),
     "data simulate": (
-        "making:data_simulate",
+        "datasets:simulate",
         "simulate a cohort with a disease, as PLINK files",
         "data simulate --people 2000 --snps 800 --out simulated.bed",
     ),
     "data prepare": (
-        "making:data_prepare",
+        "datasets:prepare",
         "check, split and select SNPs, and say what was done",
         "data prepare cohort.bed --pheno table.tsv --trait T2D --out prepared",
     ),
     "data info": (
-        "making:data_info",
+        "datasets:info",
         "what is known of a data set",
         "data info mice",
     ),
@@ -195,7 +195,7 @@ def _data(parser: Parser) -> None:
     prepare.add_argument("--out", type=Path, help="folder to write the split into")
     _json(prepare)
     info = _add(commands, "info", "data")
-    info.add_argument("name", nargs="?")
+    info.add_argument("name", nargs="?", metavar="NAME|cohort.bed")
     _json(info)
 
 

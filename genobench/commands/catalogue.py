@@ -244,12 +244,29 @@ def _show_card(options: Namespace) -> int:
     if options.json:
         print_json(card)
         return 0
-    settings = {k: v for k, v in card.pop("settings").items() if v}
-    rows = [[k.replace("_", " "), _text(v)] for k, v in card.items() if v not in (None, "", (), {})]
-    rows += [
-        [f"settings, {suite}", ", ".join(f"{k} = {v}" for k, v in s.items())]
-        for suite, s in settings.items()
-    ]
-    rows += [["module", str(plugin.path)], ["checksum", plugin.checksum]]
+    rows = [*_card_rows(card), ["module", str(plugin.path)], ["checksum", plugin.checksum]]
     print("\n".join(listing(rows, terminal_width())))
     return 0
+
+
+def _card_rows(card: dict[str, Any]) -> Iterable[list[str]]:
+    """A generator's card, a fact or a departure to the row."""
+    settings, search = card.pop("settings"), card.pop("search")
+    departures = card.pop("departures")
+    for name, value in card.items():
+        if value not in (None, "", (), {}):
+            yield [name.replace("_", " "), str(value).strip()]
+    for i, departure in enumerate(departures):
+        yield ["" if i else "departures", f"- {departure}"]
+    for suite, values in settings.items():
+        if values:
+            yield [f"settings, {suite}", ", ".join(f"{k} = {v}" for k, v in values.items())]
+    for i, (name, space) in enumerate(search.items()):
+        yield ["" if i else "search", f"{name}: {_space(space)}"]
+
+
+def _space(space: Mapping[str, Any]) -> str:
+    """Where tuning looks for one setting."""
+    if "choices" in space:
+        return " | ".join(map(str, space["choices"]))
+    return f"{space['low']} to {space['high']}" + (", log scale" if space.get("log") else "")

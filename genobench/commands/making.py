@@ -1,4 +1,4 @@
-"""Commands that make things: ``run``, ``data``, ``leaderboard``."""
+"""Commands that make things: ``run``, ``leaderboard``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from genobench.commands.catalogue import print_json, print_table, terminal_width
 from genobench.errors import GenobenchError
-from genobench.report.plain import align, wrap
+from genobench.report.plain import wrap
 
 if TYPE_CHECKING:
     from genobench.data.prepare import DataSpec
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from genobench.run.benchmark import Summary
     from genobench.run.request import RunOptions
 
-_DATA_OPTIONS = (
+DATA_OPTIONS = (
     "pheno", "trait", "covariates", "gwas", "snps", "clump_r2", "group", "split_seed",
 )  # fmt: skip
 
@@ -34,7 +34,7 @@ def data_spec(options: Namespace) -> DataSpec:
     from genobench.data.prepare import DataSpec
     from genobench.run.suites import find_suite
 
-    given = {k: v for k in _DATA_OPTIONS if (v := getattr(options, k)) is not None}
+    given = {k: v for k in DATA_OPTIONS if (v := getattr(options, k)) is not None}
     if options.data is not None:
         return DataSpec.for_name(options.data, **given)
     suite = find_suite(options.suite)
@@ -108,7 +108,7 @@ def _note_options(folder: Path, spec: DataSpec) -> None:
     if not folder.is_dir():
         return
     words = ["--data", Path(spec.name).name]
-    for name in _DATA_OPTIONS:
+    for name in DATA_OPTIONS:
         value = getattr(spec, name)
         if value is None or value == () or (name == "split_seed" and value == 0):
             continue
@@ -188,85 +188,4 @@ def leaderboard(options: Namespace) -> int:
         if points(block):
             written += write_headline(block, options.out / block.name)
     print("\n".join(map(str, written)))
-    return 0
-
-
-def data_get(options: Namespace) -> int:
-    """``genobench data get NAME``."""
-    from genobench.data.public import get
-
-    local = get(options.name, say=say)
-    print(f"{local.bed}\n{local.pheno}")
-    return 0
-
-
-def data_simulate(options: Namespace) -> int:
-    """``genobench data simulate``: PLINK files with the disease in the .fam."""
-    from genobench.data.plink import write_plink
-    from genobench.data.simulate import SimulationSpec, simulate
-
-    changes = {"people": options.people, "snps": options.snps, "seed": options.seed}
-    given = {k: v for k, v in changes.items() if v is not None}
-    if "snps" in given:  # a twentieth is causal, as in the embedded cohort
-        given["causal"] = max(1, min(SimulationSpec().causal, given["snps"] // 20))
-    cohort = simulate(SimulationSpec(**given))
-    bed = write_plink(cohort, options.out)
-    print(f"{bed}: {cohort.n:,} people, {cohort.m:,} SNPs, {int(cohort.labels.sum()):,} cases")
-    return 0
-
-
-def data_prepare(options: Namespace) -> int:
-    """``genobench data prepare``: quality control, split and selection, with the account."""
-    from genobench.data.prepare import DataSpec, prepare
-
-    given = {k: v for k in _DATA_OPTIONS if (v := getattr(options, k)) is not None}
-    prepared = prepare(DataSpec.for_name(options.data, **given), say=say)
-    if options.out is not None:
-        prepared.split.save(options.out)
-    if options.json:
-        print_json(prepared.report)
-        return 0
-    report = prepared.report
-    print(report["quality_table"])
-    parts = [[name, *(f"{k} {_short(v)}" for k, v in part.items())]
-             for name, part in report["split"].items()]  # fmt: skip
-    print("\n" + "\n".join(align(parts)))
-    print("\n" + "\n".join(align([[k, _short(v)] for k, v in report["selection"].items()])))
-    if options.out is not None:
-        print(f"\nwritten to {options.out}")
-    return 0
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, list) and len(value) > 6:
-        return f"{len(value)} entries"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def data_info(options: Namespace) -> int:
-    """``genobench data info [NAME]``."""
-    from dataclasses import asdict
-
-    from genobench.data import cache, public
-    from genobench.report.plain import listing
-
-    if options.name is None:
-        options.what = "data"
-        from genobench.commands.catalogue import show_list
-
-        if not options.json:
-            print(f"cache: {cache.folder()}\n")
-        return show_list(options)
-    card = asdict(public.find(options.name))
-    if options.json:
-        print_json(card)
-        return 0
-    files = card.pop("files")
-    rows = [[k, ", ".join(map(str, v)) if isinstance(v, list | tuple) else str(v)]
-            for k, v in card.items() if v not in (None, "", ())]  # fmt: skip
-    rows += [["file", f.address] for f in public.find(options.name).files]
-    rows += [["downloads", str(len(files))]]
-    print("\n".join(listing(rows, terminal_width())))
     return 0
