@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FIGURE = "utility-privacy"  # file name
-WIDTH, HEIGHT = 3.5, 3.1  # inches: one column of a two-column page
+WIDTH, HEIGHT = 7.1, 3.1  # inches: both columns of a two-column page
 # Okabe and Ito's palette, apart for all common kinds of colour blindness
 _STYLE = {
     "entrant": ("o", "#0072B2", "generator"),
@@ -24,6 +24,8 @@ _STYLE = {
     "floor": ("s", "#999999", "floor"),
     "leak": ("X", "#D55E00", "leak"),
 }
+
+Box = tuple[float, float, float, float]  # left, low, right, high, in dots
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def write_headline(
     """Draw the headline figure of one data set as PNG and PDF into ``folder``.
 
     Thick bars are 95 % intervals over the people measured on, thin ones with caps those over
-    training seeds.
+    training seeds; a bar may leave the frame, a marker never does. The right panel enlarges the
+    generators and the ceiling: next to copies and label-blind floors they are otherwise one spot.
 
     Raises
     ------
@@ -80,15 +83,25 @@ def write_headline(
         "pdf.fonttype": 42,
     }
     with mpl.rc_context(style):
-        figure, axes = plt.subplots(figsize=(WIDTH, HEIGHT), layout="constrained")
-        _draw(axes, found)
-        for card, line in ((cards[privacy], axes.axvline), (cards[utility], axes.axhline)):
-            if card.better == "target":
-                line(card.target, color="#555555", linewidth=0.5, linestyle=":", zorder=0)
-        axes.set_xlabel(_label(cards[privacy]))
-        axes.set_ylabel(_label(cards[utility]))
+        figure, panels = plt.subplots(1, 2, figsize=(WIDTH, HEIGHT), layout="constrained")
+        focus = _focus(found)
+        near = [p for p in found if _inside(p, focus)]
+        for axes, shown, extent in zip(panels, (found, near), (_extent(found), focus), strict=True):
+            _draw(axes, shown)
+            axes.set(xlim=extent[::2], ylim=extent[1::2], xlabel=_label(cards[privacy]))
+            for card, line in ((cards[privacy], axes.axvline), (cards[utility], axes.axhline)):
+                if card.better == "target":
+                    line(card.target, color="#555555", linewidth=0.5, linestyle=":", zorder=0)
+        panels[0].set_ylabel(_label(cards[utility]))
+        panels[0].indicate_inset(
+            (focus[0], focus[1], focus[2] - focus[0], focus[3] - focus[1]),
+            edgecolor="#555555", linewidth=0.5,
+        )  # fmt: skip
+        figure.legend(*panels[0].get_legend_handles_labels(), frameon=False, ncols=len(_STYLE),
+                      loc="outside upper center", handletextpad=0.2, columnspacing=1.0)  # fmt: skip
         figure.canvas.draw()
-        _place_labels(axes, found)
+        _place_labels(panels[0], [p for p in found if p not in near], found)
+        _place_labels(panels[1], near, near)
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"{FIGURE}.{ending}" for ending in ("png", "pdf")]
         for path in paths:
@@ -120,9 +133,33 @@ def _draw(axes: Axes, found: list[Point]) -> None:
             edgecolor="white", linewidth=0.5, zorder=3, label=None if label in seen else label,
         )  # fmt: skip
         seen.add(label)
-    axes.margins(x=0.22, y=0.12)
-    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=len(seen),
-                handletextpad=0.2, columnspacing=1.0)  # fmt: skip
+
+
+def _extent(found: list[Point], margin: float = 0.14) -> Box:
+    """Frame around markers and their intervals over people, with room for names."""
+    sides = []
+    for s in ([p.privacy for p in found], [p.utility for p in found]):
+        ends = [e for x in s for e in (x.value, *x.people) if not math.isnan(e)]
+        low, high = min(ends), max(ends)
+        room = margin * (high - low) or 0.05
+        sides.append((low - room, high + room))
+    (left, right), (bottom, top) = sides
+    return left, bottom, right, top
+
+
+def _focus(found: list[Point]) -> Box:
+    """Frame around generators and ceiling, wide enough for the whole of any marker in it."""
+    frame = _extent([p for p in found if p.role in ("entrant", "ceiling")] or found)
+    left, bottom, right, top = frame
+    room, height = 0.04 * (right - left), 0.04 * (top - bottom)
+    for x, y in ((p.privacy.value, p.utility.value) for p in found if _inside(p, frame)):
+        left, right = min(left, x - room), max(right, x + room)
+        bottom, top = min(bottom, y - height), max(top, y + height)
+    return left, bottom, right, top
+
+
+def _inside(p: Point, frame: Box) -> bool:
+    return frame[0] <= p.privacy.value <= frame[2] and frame[1] <= p.utility.value <= frame[3]
 
 
 def _arms(value: float, ends: tuple[float, float]) -> list[list[float]] | None:
@@ -132,16 +169,17 @@ def _arms(value: float, ends: tuple[float, float]) -> list[list[float]] | None:
     return [[max(0.0, value - ends[0])], [max(0.0, ends[1] - value)]]
 
 
-def _place_labels(axes: Axes, found: list[Point]) -> None:
+def _place_labels(axes: Axes, named: list[Point], found: list[Point]) -> None:
     """Each name where it covers the fewest marks, bars and names, tried around its marker."""
     figure = axes.get_figure()
     assert figure is not None
     scale = figure.dpi / 72
-    dots = [axes.transData.transform((p.privacy.value, p.utility.value)) for p in found]
+    dots = [_dot(axes, p) for p in found]
     taken = [_around(x, y, 4 * scale) for x, y in dots]
     taken += [box for p in found for box in _bars(axes, p, scale)]
     frame = axes.get_window_extent()
-    for p, (x, y) in sorted(zip(found, dots, strict=True), key=lambda pair: -pair[1][1]):
+    for p in sorted(named, key=lambda p: -p.utility.value):
+        x, y = _dot(axes, p)
         text = axes.text(0, 0, p.model, fontsize=6)
         size = text.get_window_extent()
         text.remove()
@@ -168,7 +206,12 @@ _OFFSETS = [
     for radius in (7, 11, 16, 22, 30, 40)
     for angle in range(16)
 ]
-Box = tuple[float, float, float, float]  # left, low, right, high, in dots
+
+
+def _dot(axes: Axes, p: Point) -> tuple[float, float]:
+    """Where a model's marker is, in dots."""
+    x, y = axes.transData.transform((p.privacy.value, p.utility.value))
+    return float(x), float(y)
 
 
 def _around(x: float, y: float, half: float) -> Box:
