@@ -151,28 +151,18 @@ class SnpGen(Generator):
                 rows.append(calls.cpu().numpy())
         return write_fixed(np.concatenate(rows), self.fixed_)
 
-    def reconstruct(self, genotypes: Genotypes, *, seed: int) -> Genotypes:
+    def reconstruct(self, genotypes: Genotypes) -> Genotypes:
         """What the autoencoder alone makes of real people: the loss that is not diffusion's.
 
-        Parameters
-        ----------
-        genotypes
-            (n, m) int8 without missing calls.
-        seed
-            Of the posterior sample.
-
-        Returns
-        -------
-        (n, m) int8, the most probable calls.
+        The most probable calls at the posterior means.
         """
         self._check_fitted("reconstruct")
         rows = [np.empty((0, len(self.fixed_)), dtype=np.int8)]
-        with seeded(seed, "snpgen", "reconstruct"), torch.no_grad():
+        with torch.no_grad():
             for start in range(0, len(genotypes), CHUNK):
                 g = torch.from_numpy(np.array(genotypes[start : start + CHUNK]))
-                mean, std = self._posterior(g.to(self.offsets_.device))
-                z = mean + std * torch.randn_like(mean)
-                rows.append(most_probable(self.autoencoder_.decode(z)).cpu().numpy())
+                mean, _ = self._posterior(g.to(self.offsets_.device))
+                rows.append(most_probable(self.autoencoder_.decode(mean)).cpu().numpy())
         return write_fixed(np.concatenate(rows), self.fixed_)
 
     def state(self) -> dict[str, NDArray[Any]]:

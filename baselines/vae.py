@@ -165,6 +165,19 @@ class Vae(Generator):
         empty = np.empty((0, len(self.fixed_)), dtype=np.int8)
         return write_fixed(np.concatenate([empty, *rows]), self.fixed_)
 
+    @torch.no_grad()
+    def reconstruct(self, genotypes: Genotypes) -> Genotypes:
+        """The most probable calls at real people's posterior means, labels at their centre."""
+        if not hasattr(self, "network_"):
+            raise GenobenchError("vae: reconstruct() before fit()")
+        rows = [np.empty((0, len(self.fixed_)), dtype=np.int8)]
+        for start in range(0, len(genotypes), 4096):
+            g = torch.from_numpy(np.array(genotypes[start : start + 4096]))
+            y = torch.zeros(len(g), 1, device=self.offsets_.device)
+            mean, _ = self.network_.encode(one_hot(g.to(y.device)), y)
+            rows.append(most_probable(self.network_.decode(mean, y)).cpu().numpy())
+        return write_fixed(np.concatenate(rows), self.fixed_)
+
     def state(self) -> dict[str, NDArray[Any]]:
         mixture = self.mixture_.arrays() if self.mixture_ else {}
         return {

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Protocol, Self, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,6 +126,28 @@ class Generator(ABC):
         generator = cls(**settings)
         generator.restore(state)
         return generator
+
+
+@runtime_checkable
+class Reconstructs(Protocol):
+    """What a generator may offer besides: a round trip of real people through what it learned."""
+
+    def reconstruct(self, genotypes: Genotypes) -> Genotypes:
+        """People in, the same people out, as well as the fitted model can carry them.
+
+        An autoencoder encodes and decodes, a model on principal components projects and returns.
+        Without randomness, and without the people's labels: a model that conditions on them takes
+        the mean training label.
+
+        Parameters
+        ----------
+        genotypes
+            (n, m) int8, 0 / 1 / 2, of people it need not have seen.
+
+        Returns
+        -------
+        (n, m) int8, values 0 / 1 / 2, in memory of its own.
+        """
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from genobench.cohort import Cohort, Genotypes, Labels, Trait
 from genobench.conditioning import build, load
 from genobench.contract import ContractError, checked_sample
-from genobench.generator import Budget, Generator
+from genobench.generator import Budget, Generator, Reconstructs
 from genobench.registry import GeneratorPlugin
 from genobench.seeds import derive, rng
 
@@ -208,6 +208,22 @@ def survives_disk(subject: Subject) -> str | None:
     return None
 
 
+def repeats_round_trips(subject: Subject) -> str | None:
+    """What `reconstruct` returns is valid, repeatable and nearer to the people than chance."""
+    generator = subject.fitted(64, "binary")
+    if not isinstance(generator, Reconstructs):
+        return "offers no reconstruct(genotypes)"
+    people = toy(64, "binary")[1].genotypes
+    back = generator.reconstruct(people)
+    checked_sample(back, (len(people), 64))
+    _require(not np.shares_memory(back, people), "reconstruct() returned its input")
+    _require(np.array_equal(back, generator.reconstruct(people)), "two round trips differ")
+    shuffled = people[np.random.default_rng(0).permutation(len(people))]
+    own, chance = (float((back == g).mean()) for g in (people, shuffled))
+    _require(own > chance, f"{own:.3f} of calls came back, {chance:.3f} agree with other people's")
+    return None
+
+
 def obeys_labels(subject: Subject) -> str | None:
     """Cases and controls differ as they do in training, and so do high and low quantities."""
     if subject.plugin.card.conditioning == "none":
@@ -274,6 +290,7 @@ PROMISES: dict[str, Callable[[Subject], str | None]] = {
         same_seed_same_fit,
         leaves_no_trace,
         survives_disk,
+        repeats_round_trips,
         obeys_labels,
         stops_in_time,
         learns,

@@ -126,3 +126,13 @@ def test_card_keeps_the_paper_configuration() -> None:
     assert (paper.prior, paper.decode, paper.calibrate) == ("standard", "argmax", False)
     assert (list(paper.widths), paper.latent, paper.beta) == ([1024, 512, 256], 128, 1.0)
     assert (paper.batch, paper.lr, paper.epochs) == (256, 5e-4, 1000)
+
+
+def test_round_trip_is_nearer_than_chance(fitted: Any, toy_split: Split) -> None:
+    """Unseen people come back better than by the commonest call, without their labels."""
+    real = toy_split.test.genotypes
+    back = fitted.reconstruct(real)
+    commonest = np.stack([(toy_split.train.genotypes == c).mean(0) for c in range(3)]).argmax(0)
+    assert (back == real).mean() > (commonest == real).mean() + 0.1
+    with pytest.raises(GenobenchError, match="before fit"):
+        vae.Vae(**QUICK).reconstruct(real)
