@@ -161,7 +161,8 @@ def _run(parser: Parser) -> None:
     add("--models", type=arguments.names, default=("all",), metavar="A,B",
         help="names, file.py:Class, or all (default)")  # fmt: skip
     add("--suite", default="smoke", help="smoke (default), small or full: see README")
-    add("--tasks", type=arguments.names, default=("all",), metavar="A,B", help="default: all")
+    add("--tasks", type=arguments.names, default=("all",), metavar="A,B",
+        help="default: all; studies are run when they are named")  # fmt: skip
     add("--seeds", type=arguments.seeds, help="0-4 or 0,2,5; default: the suite's")
     add("--jobs", type=arguments.positive, help="jobs at a time; default: what the machine holds")
     add("--out", type=Path, default=Path("runs"), help="folder of the results (default: runs)")
@@ -221,12 +222,14 @@ def _score(parser: Parser) -> None:
     add("synthetic", type=Path, help="synthetic .bed; labels in the sixth column of its .fam")
     add("--train", type=Path, required=True, help=".bed of the people it was made from")
     add("--test", type=Path, required=True, help=".bed of other people of the same kind")
-    add("--reference", type=Path, help=".bed of yet others, for attacker and ceiling")
+    add("--reference", type=Path, help=".bed of yet others: the attacker's own and level `real`")
     add("--pheno", type=Path, help="table with FID IID and the trait of the real people")
-    add("--trait", help="its column; default: the sixth column of the .fam")
-    add("--tasks", type=arguments.names, default=("all",), metavar="A,B", help="default: all")
+    add("--trait", metavar="COLUMN", help="its column; default: the sixth column of the .fam")
+    add("--tasks", type=arguments.names, metavar="A,B",
+        help="default: all that verdicts are made from")  # fmt: skip
     add("--seed", type=int, default=0)
-    _json(parser)
+    add("--json", nargs="?", const="-", metavar="FILE", help="for machines; - or none: printed")
+    add("--markdown", nargs="?", const="-", metavar="FILE", help="as a page; - or none: printed")
 
 
 def _check(parser: Parser) -> None:
@@ -267,13 +270,20 @@ def _data_options(parser: Parser, with_name: bool = True) -> None:
     if with_name:
         add("--data", metavar="NAME|cohort.bed", help="default: the suite's")
     add("--pheno", type=Path, help="table with FID IID and the columns named below")
-    add("--trait", help="its column, or COLUMN=VALUE; default: the .fam's sixth column")
+    which = group.add_mutually_exclusive_group().add_argument
+    which("--trait", help="its column, or COLUMN=VALUE; default: the .fam's sixth column")
+    add("--trait-kind", choices=("auto", "binary", "quantitative"),
+        help="default: auto: 0, 1 and 2 are codes of classes, else quantitative")  # fmt: skip
+    which("--simulate-trait", dest="trait", type=arguments.simulated_trait, metavar="H2,CAUSAL",
+          help="a trait with known effects: h2=0.5,causal=20,seed=1[,prevalence=0.3]")  # fmt: skip
     add("--covariates", type=arguments.names, metavar="A,B", help="columns to adjust for")
     add("--gwas", type=Path, help="summary statistics that choose the SNPs")
     add("--snps", type=arguments.positive, metavar="K", help="how many SNPs")
     add("--clump-r2", type=arguments.correlation, metavar="R2", help="thin SNPs in LD")
     add("--group", help="column of people to keep together, or none; default: relatives")
     add("--split-seed", type=int, help="default: 0")
+    add("--train-population", metavar="POP", help="train and validate on this population alone")
+    add("--test-population", metavar="POP", help="test on this other population")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 import tomllib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -13,13 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from genobench.cohort import Cohort
+from genobench.cohort import Cohort, Genotypes
 from genobench.errors import GenobenchError
 
 if TYPE_CHECKING:
     from genobench.data.split import Split
+    from genobench.metrics.intervals import Interval
 
 Better = Literal["higher", "lower", "target"]
+Need = Literal["effects", "populations", "reconstruct"]
 Statistics = Mapping[str, NDArray[Any]]
 
 
@@ -47,10 +50,20 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Reference:
-    """What a synthetic cohort is held against: the real people and statistics made from them."""
+    """What a synthetic cohort is held against.
+
+    Attributes
+    ----------
+    split, statistics
+        The real people, and what `Task.prepare` made from them.
+    round_trip
+        (n_test, m) the test people after the generator's own ``reconstruct``; None where the task
+        does not ask for it, or nobody could make it.
+    """
 
     split: Split
     statistics: Statistics
+    round_trip: Genotypes | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +111,27 @@ class MetricCard:
 
 @dataclass(frozen=True)
 class TaskCard:
-    """What is known of a task before it is imported: the TOML file beside its module."""
+    """What is known of a task before it is imported: the TOML file beside its module.
+
+    Attributes
+    ----------
+    name, title
+        File name without ending, and heading of its tables.
+    class_name
+        Class in the module of the same name (key ``class``).
+    question
+        What it asks, in one sentence.
+    floors
+        Controls that lack what it asks for; the first that was scored is 0 on its scale.
+    metrics
+        By name.
+    study
+        It answers a question of its own and is run when it is named, never by ``all``.
+    needs
+        What the whole task must have: ``effects`` (true effects of the variants), ``populations``
+        (training and test people of two populations), ``reconstruct`` (a generator that offers
+        it). See `unmet`.
+    """
 
     name: str
     class_name: str
@@ -106,6 +139,8 @@ class TaskCard:
     question: str
     floors: tuple[str, ...]
     metrics: Mapping[str, MetricCard]
+    study: bool = False
+    needs: tuple[Need, ...] = ()
 
     @property
     def behaviour(self) -> str:
@@ -141,9 +176,15 @@ class TaskCard:
                 question=table["question"],
                 floors=tuple(table["floors"]),
                 metrics=metrics,
+                study=table.get("study", False),
+                needs=tuple(table.get("needs", ())),
             )
         except KeyError as error:
             raise GenobenchError(f"{path}: key {error} is missing") from error
+        if unknown := sorted(set(card.needs) - set(get_args(Need))):
+            raise GenobenchError(
+                f"{path}: needs {', '.join(unknown)}; known are {', '.join(get_args(Need))}"
+            )
         if sum(c.headline for c in metrics.values()) != 1:
             raise GenobenchError(f"{path}: exactly one metric is the headline")
         return card
@@ -163,6 +204,50 @@ class Task(ABC):
     @abstractmethod
     def score(self, synthetic: Cohort, reference: Reference, *, seed: int) -> dict[str, Estimate]:
         """Estimates by metric name; metrics whose needs the data do not meet are left out."""
+
+
+def unmet(card: TaskCard, split: Split) -> str:
+    """What the task needs and these data lack, with what to do about it; "" when nothing.
+
+    ``reconstruct`` is a matter of the generator and not looked at here.
+    """
+    if "effects" in card.needs and "marginal_beta" not in split.train.variants:
+        return (
+            f"{card.name}: the true effects of these variants are not known; simulate a trait "
+            "with --simulate-trait h2=0.5,causal=20,seed=1, or take the embedded cohort"
+        )
+    found = [populations(part) for part in (split.train, split.test)]
+    if "populations" in card.needs and (
+        len(found[0]) != 1 or len(found[1]) != 1 or found[0] == found[1]
+    ):
+        return (
+            f"{card.name}: training people are of {_listed(found[0])}, test people of "
+            f"{_listed(found[1])}; name one population for each, --train-population and "
+            "--test-population"
+        )
+    return ""
+
+
+def populations(cohort: Cohort) -> tuple[str, ...]:
+    """Populations of these people, sorted; nobody's are left out."""
+    if "population" not in cohort.samples:
+        return ()
+    return tuple(sorted(set(map(str, cohort.samples["population"])) - {""}))
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    if not names:
+        return "no known population"
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return ", ".join(names[:6]) + more
+
+
+def timed(measure: Callable[[], Mapping[str, Interval]], people: int) -> dict[str, Estimate]:
+    """Estimates of metrics that are computed together, over ``people``; they share the seconds."""
+    start = time.perf_counter()
+    found = measure()
+    seconds = (time.perf_counter() - start) / max(len(found), 1)
+    return {k: Estimate(*interval, n=people, seconds=seconds) for k, interval in found.items()}
 
 
 def validated(estimates: Mapping[str, Estimate], card: TaskCard) -> dict[str, Estimate]:

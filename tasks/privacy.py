@@ -8,19 +8,23 @@ null hypothesis of no leak.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genobench.cohort import Cohort, Genotypes
+from genobench.cohort import Cohort, Genotypes, Trait
 from genobench.data.split import Split
 from genobench.errors import GenobenchError
-from genobench.metrics import disclosure, membership
-from genobench.metrics.auc import auc_interval, tpr_at_fpr
+from genobench.metrics import disclosure, inference, kinship, membership, tails
+from genobench.metrics.auc import auc_interval, detectable_auc, tpr_at_fpr
+from genobench.metrics.epsilon import holdout_epsilon
 from genobench.metrics.genotypes import checked, subsample
 from genobench.metrics.intervals import Interval
 from genobench.metrics.neighbours import encode, minimum, nearest
@@ -28,6 +32,8 @@ from genobench.seeds import rng
 from genobench.task import Estimate, Reference, Statistics, Task
 
 Measured = tuple[int, dict[str, Interval]]  # people behind the values, values by metric
+RELATIVES = 3_000  # people at most whose relatives are looked for: enough for a share
+RARE_ALARM = 1_000  # non-members of whom one in a thousand can be told
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +47,55 @@ class Scene:
     reference: Genotypes  # validation and control: the attacker's own
     families: NDArray[Any] | None  # of members, then non-members
     chromosomes: NDArray[Any]
+    guessed: Trait | None  # labels of the synthetic people
+    labels: Trait | None  # of members, then non-members
     statistics: Statistics
     seed: int
 
+    @cached_property
+    def candidates(self) -> Genotypes:
+        """Members, then non-members."""
+        return np.concatenate([self.members, self.non_members])
+
+    @cached_property
+    def member(self) -> NDArray[np.bool_]:
+        """Of each candidate."""
+        return np.arange(len(self.candidates)) < len(self.members)
+
+    @cached_property
+    def attacks(self) -> dict[str, membership.Floats]:
+        """Scores of every attack on the candidates, the one blind to how typical they are first."""
+        s, r = self.synthetic, self.reference
+        return {
+            "nearest": membership.nearest_scores(self.candidates, s),
+            "calibrated": membership.calibrated_scores(
+                self.candidates,
+                s,
+                r,
+                candidates_to_reference=self.statistics["candidates_to_reference"],
+                reference_to_itself=self.statistics["reference_to_itself"],
+            ),
+            "windowed": membership.windowed_scores(
+                self.candidates, s, r, self.chromosomes, trained=len(self.train)
+            ),
+            "af": membership.frequency_scores(self.candidates, s, r),
+        }
+
+    @property
+    def fair_attacks(self) -> dict[str, membership.Floats]:
+        """Those that allow for how typical a person is.
+
+        Members and non-members differ in that by chance, the same way for every generator.
+        """
+        return {name: v for name, v in self.attacks.items() if name != "nearest"}
+
 
 class Privacy(Task):
-    """Copies, nearest distances, adversarial accuracy and membership attacks."""
+    """Copies, relatives, distances, membership attacks, tails and what they prove."""
 
     def prepare(self, split: Split, *, seed: int) -> dict[str, NDArray[Any]]:
-        """Who are the candidates, and how far real people are from each other."""
-        _disjoint(split.train, split.test)
+        """Who are the candidates, and how close real people are to each other."""
+        _disjoint(split)
         n = min(split.train.n, split.test.n)
         members, non_members = (
             np.sort(rng(seed, "privacy", name).choice(cohort.n, n, replace=False))
@@ -61,16 +106,18 @@ class Privacy(Task):
         )
         reference = encode(_reference(split))
         holdout, _ = nearest(split.test.genotypes, split.train.genotypes, 2)
+        few = subsample(split.test.genotypes, RELATIVES, rng(seed, "privacy", "relatives"))
         return {
             "members": members,
             "non_members": non_members,
             "holdout_to_train": holdout,
+            "holdout_kinship": kinship.closest(few, split.train.genotypes),
             "candidates_to_reference": minimum(candidates, reference),
             "reference_to_itself": minimum(reference, reference, exclude_self=True),
         }
 
     def score(self, synthetic: Cohort, reference: Reference, *, seed: int) -> dict[str, Estimate]:
-        """Every metric of the card; none needs the labels."""
+        """Every metric of the card that people and labels suffice for."""
         split, statistics = reference.split, reference.statistics
         if synthetic.m != split.train.m:
             raise GenobenchError(
@@ -84,21 +131,28 @@ class Privacy(Task):
             reference=_reference(split),
             families=_families(split, statistics),
             chromosomes=split.train.variants["chrom"].to_numpy(),
+            guessed=synthetic.trait,
+            labels=_labels(split, statistics),
             statistics=statistics,
             seed=seed,
         )
         measures: tuple[Callable[[Scene], Measured], ...] = (
             _copies,
+            _relatives,
             _distances,
             _accuracy,
             _loss,
             _attacks,
+            _bound,
+            _outliers,
+            _rare_alleles,
+            _label_inference,
         )
         estimates: dict[str, Estimate] = {}
         for measure in measures:
             started = time.perf_counter()
             n, found = measure(scene)
-            seconds = (time.perf_counter() - started) / len(found)
+            seconds = (time.perf_counter() - started) / max(len(found), 1)
             estimates |= {k: Estimate(*v, n=n, seconds=seconds) for k, v in found.items()}
         return estimates
 
@@ -110,6 +164,17 @@ def _copies(scene: Scene) -> Measured:
         "duplicates_train": disclosure.duplicates(s, scene.train),
         "duplicates_excess": disclosure.duplicates_excess(s, scene.members, scene.non_members),
         "duplicates_within": disclosure.repeats(s),
+    }
+
+
+def _relatives(scene: Scene) -> Measured:
+    """Share of S with a relative in train, by how close, beyond that of test people."""
+    few = subsample(scene.synthetic, RELATIVES, rng(scene.seed, "privacy", "relatives"))
+    own = kinship.closest(few, scene.train)
+    holdout = scene.statistics["holdout_kinship"]
+    return len(few), {
+        f"kinship_{band}": kinship.excess(own, holdout, least=least)
+        for band, least in kinship.BANDS.items()
     }
 
 
@@ -149,36 +214,78 @@ def _loss(scene: Scene) -> Measured:
 
 
 def _attacks(scene: Scene) -> Measured:
-    """Every attack on the same candidates, and the strongest of them.
-
-    The strongest is sought among attacks that allow for how typical a person is: members and
-    non-members differ in that by chance, the same way for every generator.
-    """
-    s, r, families = scene.synthetic, scene.reference, scene.families
-    candidates = np.concatenate([scene.members, scene.non_members])
-    member = np.arange(len(candidates)) < len(scene.members)
-    near = membership.nearest_scores(candidates, s)
-    scores = {
-        "calibrated": membership.calibrated_scores(
-            candidates,
-            s,
-            r,
-            candidates_to_reference=scene.statistics["candidates_to_reference"],
-            reference_to_itself=scene.statistics["reference_to_itself"],
-        ),
-        "windowed": membership.windowed_scores(candidates, s, r, scene.chromosomes),
-        "af": membership.frequency_scores(candidates, s, r),
+    """Every attack on the same candidates, and the strongest of the fair ones."""
+    attacks, member, families = scene.attacks, scene.member, scene.families
+    found = {
+        "strongest_attack_auc": membership.strongest(scene.fair_attacks, member, families=families)
     }
-    found = {"strongest_attack_auc": membership.strongest(scores, member, families=families)}
     found |= {
-        f"{name}_attack_auc": auc_interval(v, member, families=families)
-        for name, v in {"nearest": near, **scores}.items()
+        f"{name}_attack_auc": auc_interval(scores, member, families=families)
+        for name, scores in attacks.items()
     }
-    found["nearest_attack_tpr1"] = tpr_at_fpr(near, member, fpr=0.01)
-    found["windowed_attack_tpr1"] = tpr_at_fpr(scores["windowed"], member, fpr=0.01)
-    floor = membership.frequency_floor(s.shape[1], len(scene.train))
+    for name in ("nearest", "windowed"):
+        found[f"{name}_attack_tpr1"] = tpr_at_fpr(attacks[name], member, fpr=0.01)
+        if (~member).sum() >= RARE_ALARM:
+            found[f"{name}_attack_tpr01"] = tpr_at_fpr(attacks[name], member, fpr=0.001)
+    floor = membership.frequency_floor(scene.synthetic.shape[1], len(scene.train))
     found["af_attack_floor"] = Interval(floor)
-    return len(candidates), found
+    return len(member), found
+
+
+def _bound(scene: Scene) -> Measured:
+    """What the attacks on whole records and on segments prove, and what AUC would have shown.
+
+    One person speaks for a family: relatives are no independent evidence.
+    """
+    kept = np.arange(len(scene.member))
+    if scene.families is not None:
+        kept = np.unique(scene.families, return_index=True)[1]
+    member = scene.member[kept]
+    tried = {name: scene.attacks[name][kept] for name in ("nearest", "windowed")}
+    smallest = detectable_auc(
+        int(member.sum()), int((~member).sum()), tests=len(scene.fair_attacks)
+    )
+    return len(member), {
+        "epsilon_holdout": Interval(holdout_epsilon(tried, member)),
+        "detectable_auc": Interval(smallest),
+    }
+
+
+def _outliers(scene: Scene) -> Measured:
+    """The strongest attack on those farthest from the attacker's own people."""
+    return _tail(scene, "outlier", scene.statistics["candidates_to_reference"])
+
+
+def _rare_alleles(scene: Scene) -> Measured:
+    """The strongest attack on those with most rare alleles."""
+    load = tails.rare_load(scene.candidates, scene.reference)
+    return _tail(scene, "rare_allele", load)
+
+
+def _tail(scene: Scene, name: str, extreme: NDArray[Any]) -> Measured:
+    chosen = tails.tail(extreme)
+    best = tails.strongest_in(chosen, scene.fair_attacks, scene.member, families=scene.families)
+    return int(chosen.sum()), {} if best is None else {f"{name}_attack_auc": best}
+
+
+def _label_inference(scene: Scene) -> Measured:
+    """How much better labels of members are guessed than those of non-members."""
+    known, own = scene.labels, scene.guessed
+    if known is None or own is None or known.kind != own.kind:
+        return 0, {}
+    draw = rng(scene.seed, "privacy", "labels")
+    people = (scene.candidates, scene.synthetic, own.values)
+    guesses = {
+        "nearest": inference.nearest_labels(*people),
+        "model": inference.model_labels(*people, own.kind, rng=draw),
+    }
+    found = {
+        f"label_inference_{name}": inference.advantage(
+            guess, known.values, scene.member, known.kind, rng=draw
+        )
+        for name, guess in guesses.items()
+    }
+    return len(scene.member), {k: v for k, v in found.items() if not math.isnan(v.value)}
 
 
 def _reference(split: Split) -> Genotypes:
@@ -199,11 +306,30 @@ def _families(split: Split, statistics: Statistics) -> NDArray[Any] | None:
     return families
 
 
-def _disjoint(train: Cohort, test: Cohort) -> None:
-    """Refuse people who are both trained on and tested on."""
-    ids = [set(zip(c.samples["fid"], c.samples["iid"], strict=True)) for c in (train, test)]
-    if both := sorted(ids[0] & ids[1]):
-        raise GenobenchError(
-            f"{len(both)} people are in train and in test, the first is {' '.join(both[0])}; "
-            "a member cannot be a non-member: split again by person"
-        )
+def _labels(split: Split, statistics: Statistics) -> Trait | None:
+    """Labels of members, then of non-members."""
+    own, other = split.train.trait, split.test.trait
+    if own is None or other is None:
+        return None
+    rows = [np.asarray(statistics[name]) for name in ("members", "non_members")]
+    return Trait(own.name, own.kind, np.concatenate([own.values[rows[0]], other.values[rows[1]]]))
+
+
+def _disjoint(split: Split) -> None:
+    """Refuse people who stand on two sides: members, non-members, the attacker's own."""
+    sides = {
+        "train": (split.train,),
+        "test": (split.test,),
+        "the attacker's reference": (split.validation, split.control),
+    }
+    ids = {
+        name: {p for c in parts for p in zip(c.samples["fid"], c.samples["iid"], strict=True)}
+        for name, parts in sides.items()
+    }
+    for one, other in combinations(ids, 2):
+        if both := sorted(ids[one] & ids[other]):
+            raise GenobenchError(
+                f"{len(both)} people are in {one} and in {other}, the first is "
+                f"{' '.join(both[0])}; a member cannot be a non-member, and the attacker's own "
+                "people are neither: split again by person"
+            )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 from sklearn.metrics import roc_auc_score
 
 from genobench.errors import GenobenchError
@@ -17,6 +17,7 @@ from genobench.metrics.auc import (
     auc_interval,
     clopper_pearson,
     delong,
+    detectable_auc,
     tpr_at_fpr,
 )
 
@@ -133,3 +134,22 @@ def test_bad_input_is_named() -> None:
         auc(np.arange(4), np.ones(5))
     with pytest.raises(GenobenchError, match="1 scores are not finite"):
         auc([0.0, np.nan], [0, 1])
+
+
+def test_detectable_auc_has_its_power() -> None:
+    """Scores of that true AUC are detected in 80 % of 1,000 samples, corrected for three tests."""
+    rng = np.random.default_rng(3)
+    labels = np.arange(400) < 200
+    smallest = detectable_auc(200, 200, tests=3)
+    error = np.sqrt(401 / 12) / 200
+    assert smallest == pytest.approx(0.5 + (2.393980 + 0.841621) * error, abs=1e-6)
+    shift = np.sqrt(2) * norm.ppf(smallest)
+    detected = [
+        auc_interval(rng.normal(size=400) + shift * labels, labels, level=1 - 0.05 / 3).low > 0.5
+        for _ in range(1000)
+    ]
+    assert np.mean(detected) == pytest.approx(0.8, abs=0.04)
+    assert detectable_auc(200, 200) < smallest < detectable_auc(50, 50, tests=3)
+    assert detectable_auc(2, 2, tests=3) == 1
+    with pytest.raises(GenobenchError, match="cases, controls and a test"):
+        detectable_auc(0, 5)

@@ -6,21 +6,16 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from genobench.cli import COMMANDS, build_parser, main
 from genobench.cohort import Cohort
 from genobench.commands import arguments
-from genobench.commands.alleles import align
 from genobench.data.plink import read_plink, write_plink
-from genobench.errors import GenobenchError
 
 HEAVY = ("torch", "xgboost", "matplotlib", "numba", "sklearn", "scipy", "pandas_plink", "msprime")
 CohortMaker = Callable[..., Cohort]
@@ -247,105 +242,6 @@ def test_fit_then_sample_writes_plink(
     assert set(cohort.samples["phenotype"]) == {"1", "2"}
     assert cohort.samples["iid"][0] == "syn0"
     assert outcome(capsys, *words)[0] == 2, "a fitted model is not overwritten"
-
-
-def _variants(*rows: Sequence[object]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["chrom", "pos", "id", "counted", "other"])
-
-
-def test_alleles_are_matched_and_turned() -> None:
-    """Same, swapped, other strand, swapped on the other strand, by id, unseen allele, absent."""
-    wanted = _variants(
-        ("1", 10, "a", "A", "G"), ("1", 20, "b", "A", "G"), ("1", 30, "c", "A", "G"),
-        ("1", 40, "d", "A", "G"), ("1", 50, "e", "A", "G"), ("1", 60, "f", "A", "G"),
-        ("1", 70, "g", "A", "G"), ("1", 80, "h", "A", "T"), ("1", 90, "i", "A", "G"),
-    )  # fmt: skip
-    found = _variants(
-        ("chr1", 80, "h", "T", "A"), ("1", 10, "x", "A", "G"), ("1", 20, "b", "G", "A"),
-        ("1", 30, "c", "T", "C"), ("1", 40, "d", "C", "T"), ("2", 1, "e", "A", "G"),
-        ("1", 60, "f", "0", "A"), ("1", 70, "g", "A", "C"),
-    )  # fmt: skip
-    alignment = align(wanted, found)
-    assert list(alignment.column) == [1, 2, 3, 4, 5, 6, -1, 0, -1]
-    assert list(alignment.swapped[:6]) == [False, True, False, True, False, True]
-    assert alignment.swapped[7], "A/T is taken as it is written"
-
-
-def _turned(cohort: Cohort) -> Cohort:
-    """The same people with every second allele counted the other way, columns reversed."""
-    genotypes = np.array(cohort.genotypes)
-    genotypes[:, ::2] = 2 - genotypes[:, ::2]
-    variants = cohort.variants.copy()
-    swapped = variants.loc[::2, ["other", "counted"]].to_numpy()
-    variants.loc[::2, ["counted", "other"]] = swapped
-    order = np.arange(cohort.m)[::-1]
-    return Cohort(genotypes, variants, cohort.samples, cohort.trait).take(variants=order)
-
-
-@pytest.fixture
-def files(tmp_path: Path, make_cohort: CohortMaker) -> SimpleNamespace:
-    """PLINK files of train, test and a synthetic cohort that swaps alleles and order."""
-    people = {name: make_cohort(300, 32, seed=i) for i, name in enumerate(("train", "test", "syn"))}
-    paths = {n: write_plink(c, tmp_path / f"{n}.bed") for n, c in people.items()}
-    write_plink(_turned(people["syn"]), tmp_path / "turned.bed")
-    return SimpleNamespace(folder=tmp_path, people=people, **paths)
-
-
-def _options(files: SimpleNamespace, synthetic: str, **changes: Any) -> argparse.Namespace:
-    given = {"reference": None, "pheno": None, "trait": None, "seed": 0}
-    paths = {"synthetic": files.folder / synthetic, "train": files.train, "test": files.test}
-    return argparse.Namespace(**{**given, **paths, **changes})
-
-
-def test_outside_files_are_aligned_before_they_are_scored(files: SimpleNamespace) -> None:
-    """Swapped alleles and another order of variants change nothing."""
-    from genobench.commands.outside import read
-
-    split, plain = read(_options(files, "syn.bed"))
-    _, turned = read(_options(files, "turned.bed"))
-    assert np.array_equal(plain.genotypes, turned.genotypes)
-    assert np.array_equal(plain.genotypes, files.people["syn"].genotypes)
-    assert split.train.n == 300
-    parts = (split.validation, split.control, split.test)
-    assert [p.n for p in parts] == [60, 120, 120]
-    shares = [p.labels.mean() for p in parts]
-    assert max(shares) - min(shares) < 0.05
-    everybody = [iid for p in parts for iid in p.samples["iid"]]
-    assert len(set(everybody)) == 300
-
-
-def test_outside_files_that_make_no_sense_are_refused(
-    files: SimpleNamespace, make_cohort: CohortMaker
-) -> None:
-    """The same people twice, other variants, missing calls, labels of another kind."""
-    from genobench.commands.outside import read
-
-    with pytest.raises(GenobenchError, match="must hold different people"):
-        read(_options(files, "syn.bed", test=files.train))
-    syn = files.people["syn"]
-    away = Cohort(syn.genotypes, syn.variants.assign(pos=range(32), id="."), syn.samples, syn.trait)
-    write_plink(away, files.folder / "away.bed")
-    with pytest.raises(GenobenchError, match="same genome build"):
-        read(_options(files, "away.bed"))
-    holes = np.array(syn.genotypes)
-    holes[3, 4] = -1
-    write_plink(Cohort(holes, syn.variants, syn.samples, syn.trait), files.folder / "holes.bed")
-    with pytest.raises(GenobenchError, match="has no call at"):
-        read(_options(files, "holes.bed"))
-    write_plink(make_cohort(300, 32, seed=5, kind="quantitative"), files.folder / "height.bed")
-    with pytest.raises(GenobenchError, match="not of the same kind"):
-        read(_options(files, "height.bed"))
-
-
-def test_score_shows_the_file_between_floor_and_ceiling(
-    files: SimpleNamespace, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One table, the synthetic file ranked, controls below it."""
-    words = ("score", str(files.syn), "--train", str(files.train), "--test", str(files.test))
-    code, text, err = outcome(capsys, *words, "--tasks", "fidelity")
-    assert code == 0, err
-    rows = [line.split()[0] for line in text.splitlines() if line]
-    assert rows.index("syn") < rows.index("real") < rows.index("hwe")
 
 
 def test_run_show_and_leaderboard(

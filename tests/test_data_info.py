@@ -21,7 +21,8 @@ def test_plink_files_are_described(capsys: pytest.CaptureFixture[str]) -> None:
     assert (facts["people"], facts["variants"]) == (len(fam), len(bim))
     assert facts["sex"]["female"] == sum(row[4] == "2" for row in fam)
     cases = sum(row[5] == "2" for row in fam)
-    assert facts["trait"].startswith("binary") and f"{cases} cases" in facts["trait"]
+    assert facts["trait"].startswith("binary")
+    assert f"{cases} cases" in facts["trait"]
 
 
 def test_an_absent_file_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

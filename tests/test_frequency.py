@@ -1,4 +1,4 @@
-"""Allele and genotype frequencies, heterozygosity: closed forms, hand-worked tables, validity."""
+"""Allele and genotype frequencies, intervals: closed forms, hand-worked tables, validity."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ PAIRED: list[Any] = [
     fq.frequency_max_z,
     fq.new_monomorphic,
     fq.genotype_variation,
-    fq.heterozygosity_ratio,
-    fq.heterozygosity_spread,
 ]
 
 
@@ -46,8 +44,6 @@ def test_frequencies_by_hand() -> None:
     assert fq.frequency_rmse(MADE, REAL).value == pytest.approx(0.25)
     # genotype tables (1,2,1) (0,0,4) (2,2,0) against (2,2,0) (0,2,2) (4,0,0), each over 4
     assert fq.genotype_variation(MADE, REAL).value == pytest.approx((0.25 + 0.5 + 0.5) / 3)
-    # observed 2+2+0 of 12 over expected .375+.375+0; real 2+0+2 of 12 over .5+0+.375
-    assert fq.heterozygosity_ratio(MADE, REAL).value == pytest.approx((1 / 0.75) / (1 / 0.875))
     # SNPs 1 and 3 vary in real people, SNP 3 no longer does
     assert fq.new_monomorphic(MADE, REAL).value == pytest.approx(0.5)
 
@@ -73,21 +69,59 @@ def test_rare_slope_by_hand() -> None:
     made = real.copy()
     made[1, 1] = 2
     elsewhere = np.array([0.4, 0.9, 0.5, 0.3, 0.6])
-    assert fq.rarest(elsewhere).tolist() == [False, True, False, False, False]
-    assert fq.rare_slope(made, real, bin_frequency=elsewhere).value == pytest.approx(0.5)
+    assert fq.fifth(elsewhere, 0).tolist() == [False, True, False, False, False]
+    assert fq.minor_slope(made, real, bin_frequency=elsewhere).value == pytest.approx(0.5)
 
 
 def test_rare_slope_catches_lost_rare_alleles(toy_split: Split) -> None:
     """A third of the rare alleles dropped shows as a slope near 2/3; fresh people show 1."""
     elsewhere = fq.allele_frequency(toy_split.validation.genotypes)
     fresh, real = toy_split.control.genotypes, toy_split.test.genotypes
-    interval = fq.rare_slope(fresh, real, bin_frequency=elsewhere)
+    interval = fq.minor_slope(fresh, real, bin_frequency=elsewhere)
     assert interval.low < 1 < interval.high
     p = fq.allele_frequency(fresh)
     major = np.where(p > 0.5, 2, 0)
     drop = (np.random.default_rng(0).random(fresh.shape) < 1 / 3) & (fq.minor(p) < 0.3)
     lost = np.where(drop, major, fresh).astype(np.int8)
-    assert fq.rare_slope(lost, real, bin_frequency=elsewhere).high < 0.85
+    assert fq.minor_slope(lost, real, bin_frequency=elsewhere).high < 0.85
+
+
+def test_independent_sites_pass_frequencies(make_cohort: Any) -> None:
+    """`hwe` looks right SNP by SNP: other metrics have to find it."""
+    train, test = (make_cohort(1000, 128, seed).genotypes for seed in (1, 2))
+    hwe = _independent(train, 1000)
+    assert fq.frequency_rmse(hwe, test).value < 1.6 * fq.frequency_rmse(train, test).value
+    assert fq.frequency_max_z(hwe, test) < 4.5
+
+
+def test_fifths_share_out_all_snps() -> None:
+    """Every SNP is in one fifth, rarest first, whichever allele is counted."""
+    p = np.random.default_rng(0).random(103)
+    chosen = np.array([fq.fifth(p, k) for k in range(5)])
+    assert (chosen.sum(axis=0) == 1).all()
+    assert np.ptp(chosen.sum(axis=1)) <= 1
+    tops = [fq.minor(p)[row].max() for row in chosen]
+    assert tops == sorted(tops)
+    assert [int(fq.fifth(p[:1], k).sum()) for k in range(5)] == [1, 0, 1, 0, 0]
+    with pytest.raises(GenobenchError, match="fifth 5"):
+        fq.fifth(p, 5)
+
+
+def test_matthew_effect_shows_in_the_fifth_where_it_is(toy_split: Split) -> None:
+    """Alleles lost among the rarest two fifths leave the most common fifth at 1."""
+    elsewhere = fq.allele_frequency(toy_split.validation.genotypes)
+    fresh, real = toy_split.control.genotypes, toy_split.test.genotypes
+    rare = fq.fifth(elsewhere, 0) | fq.fifth(elsewhere, 1)
+    drop = (np.random.default_rng(0).random(fresh.shape) < 0.4) & rare
+    lost = np.where(drop, np.where(elsewhere > 0.5, 2, 0), fresh).astype(np.int8)
+
+    def slope(g: Genotypes, k: int) -> Any:
+        return fq.minor_slope(g, real, bin_frequency=elsewhere, number=k)
+
+    assert max(slope(lost, 0).high, slope(lost, 1).high) < 0.85
+    assert slope(lost, 4) == slope(fresh, 4)
+    assert slope(fresh, 4).low < 1.02
+    assert slope(fresh, 4).high > 0.98
 
 
 def test_rmse_of_two_real_samples_is_the_sampling_error(make_cohort: Any) -> None:
@@ -103,33 +137,12 @@ def test_rmse_of_two_real_samples_is_the_sampling_error(make_cohort: Any) -> Non
 def test_intervals_hold_the_truth_for_fresh_people(make_cohort: Any) -> None:
     """Ratios of two samples of one population: 95 % intervals hold 1 in 34 of 40 pairs or more."""
     elsewhere = fq.allele_frequency(make_cohort(400, 64, 999).genotypes)
-    hits = np.zeros(3)
+    hits = np.zeros(5)
     for seed in range(40):
         one, two = (make_cohort(250, 64, 2 * seed + i).genotypes for i in (0, 1))
-        found = (
-            fq.rare_slope(one, two, bin_frequency=elsewhere),
-            fq.heterozygosity_ratio(one, two),
-            fq.heterozygosity_spread(one, two),
-        )
+        found = [fq.minor_slope(one, two, bin_frequency=elsewhere, number=k) for k in range(5)]
         hits += [i.low < 1 < i.high for i in found]
     assert (hits >= 34).all()
-
-
-def test_independent_sites_pass_frequencies_and_fail_spread(make_cohort: Any) -> None:
-    """`hwe` looks right SNP by SNP; its people are too much alike in heterozygosity."""
-    train, test = (make_cohort(1000, 128, seed).genotypes for seed in (1, 2))
-    hwe = _independent(train, 1000)
-    assert fq.frequency_rmse(hwe, test).value < 1.6 * fq.frequency_rmse(train, test).value
-    assert fq.frequency_max_z(hwe, test) < 4.5
-    assert fq.heterozygosity_spread(hwe, test).high < 0.8
-    fresh = fq.heterozygosity_spread(train, test)
-    assert fresh.low < 1 < fresh.high
-
-
-def test_mixed_populations_raise_heterozygosity(make_cohort: Any) -> None:
-    """Observed over expected is below 1 across populations (Wahlund) and 1 in independent sites."""
-    real = make_cohort(1000, 128, 1, populations=3).genotypes
-    assert fq.heterozygosity_ratio(_independent(real, 1000), real).low > 1
 
 
 def test_error_grows_with_blur(toy_split: Split) -> None:
@@ -164,8 +177,6 @@ def test_a_sample_against_itself_shows_no_difference(g: Genotypes, seed: int) ->
     assert fq.frequency_rmse(made, g).value == pytest.approx(0, abs=1e-12)
     assert fq.frequency_max_z(made, g) == pytest.approx(0, abs=1e-9)
     assert fq.genotype_variation(made, g).value == pytest.approx(0, abs=1e-12)
-    ratio = fq.heterozygosity_ratio(made, g).value
-    assert ratio == pytest.approx(1) or (math.isnan(ratio) and not (g == 1).any())
 
 
 @pytest.mark.parametrize("metric", PAIRED, ids=lambda f: f.__name__)
@@ -187,12 +198,10 @@ def test_bad_input_is_named(metric: Any) -> None:
 
 
 def test_constant_cohorts_give_no_number_instead_of_a_wrong_one() -> None:
-    """Nothing rare to lose, no heterozygote to compare: NaN, not 0 and not a warning."""
+    """Nothing rare to lose: NaN, not 0 and not a warning."""
     flat = np.zeros((10, 6), np.int8)
     assert math.isnan(fq.new_monomorphic(flat, flat).value)
-    assert math.isnan(fq.heterozygosity_ratio(flat, flat).value)
-    assert math.isnan(fq.heterozygosity_spread(flat, flat).value)
-    assert math.isnan(fq.rare_slope(flat, flat, bin_frequency=np.zeros(6)).value)
+    assert math.isnan(fq.minor_slope(flat, flat, bin_frequency=np.zeros(6)).value)
 
 
 def test_jackknife_of_a_mean_is_its_standard_error() -> None:

@@ -111,6 +111,7 @@ def test_decay_by_hand() -> None:
     bins = ld.decay_bins(_everything(4, 2), count=2)
     assert bins.tolist() == [[0, 0, 0, -1], [1, 1, -1, -1]]
     assert ld.decay_distance(made, real, bins).value == pytest.approx(0.5)
+    assert ld.decay_area(made, real, bins) == pytest.approx(0.5)
     assert ld.decay_distance(real, real, bins).value == 0
     assert ld.decay_distance(np.zeros_like(real), real, bins).value == pytest.approx(1)
 

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from genobench.cohort import Genotypes
 from genobench.errors import GenobenchError
 from genobench.metrics import manifold
-from genobench.metrics.manifold import Manifold, distance_rows, manifold_curve, radii
+from genobench.metrics.manifold import (
+    Manifold,
+    Neighbourhoods,
+    cover,
+    curve_areas,
+    distance_rows,
+    manifold_curve,
+    radii,
+)
 
 
 def _naive(synthetic: Genotypes, real: Genotypes, k: int) -> tuple[float, float, float, float]:
@@ -133,6 +141,88 @@ def test_coverage_falls_with_noise_and_all_rise_with_k(make_cohort: Any) -> None
         assert values == sorted(values)
 
 
+KS = (3, 5, 10, 50)
+
+
+def _areas(made: Genotypes, real: Genotypes) -> Any:
+    """As the task has it: halves, and the real curve between the real ones."""
+    one, two = ((g[: len(g) // 2], g[len(g) // 2 : len(g) // 2 * 2]) for g in (made, real))
+    around = radii(two[0], ks=KS), radii(two[1], ks=KS)
+    covered = cover(two[0], two[1], around[1]), cover(two[1], two[0], around[0])
+    return curve_areas(one, two, ks=KS, real_radii=around, real_cover=covered)
+
+
+def test_neighbourhoods_are_scikit_learns(make_cohort: Any) -> None:
+    """Distances to the nearest others, brute force; radii are their columns."""
+    brute = pytest.importorskip("sklearn.neighbors")
+    g = make_cohort(80, 48, 1).genotypes
+    model = brute.NearestNeighbors(n_neighbors=10, metric="manhattan", algorithm="brute").fit(g)
+    found = Neighbourhoods.of(g, 10)
+    assert (found.distances == model.kneighbors()[0]).all()
+    assert (found.radii((3, 10)) == found.distances[:, [2, 9]]).all()
+    assert (found.radii((3, 10)) == radii(g, ks=(3, 10))).all()
+
+
+def test_cover_by_hand() -> None:
+    """Balls of radius 1 and 2: who lies in them, at both, one or no radius, and in one alone."""
+    people = np.array([[0, 0, 0, 0], [2, 2, 0, 0]], np.int8)
+    queries = np.array([[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0]], np.int8)
+    around = np.array([[1, 2], [1, 4]], np.int32)
+    found = cover(queries, people, around)
+    assert found.share.tolist() == [1, 1 / 2, 1 / 2]
+    # only the first ball: person 1 twice; both: person 2 (distance 3 < 4); only the second: 3
+    assert found.lone == pytest.approx([2 / 6, 1 / 6])
+
+
+def test_areas_are_differences_of_curves(make_cohort: Any) -> None:
+    """Mean over k and over both halves of precision and recall, less those of the real halves."""
+    made, real = (make_cohort(120, 48, s).genotypes for s in (1, 2))
+    a, b = real[:60], real[60:]
+
+    def curve(one: Genotypes, two: Genotypes) -> Any:
+        found = manifold_curve(one, two, ks=KS)
+        return np.mean([(at.precision.value, at.recall.value) for at in found], axis=0)
+
+    wanted = (curve(made[:60], a) + curve(made[60:], b)) / 2 - (curve(b, a) + curve(a, b)) / 2
+    assert [i.value for i in _areas(made, real)] == pytest.approx(wanted.tolist())
+
+
+def test_areas_of_fresh_people_average_zero(make_cohort: Any) -> None:
+    """0 on average over 20 pairs of samples, inside most intervals."""
+    found = [
+        _areas(make_cohort(240, 96, 2 * s).genotypes, make_cohort(240, 96, 2 * s + 1).genotypes)
+        for s in range(20)
+    ]
+    for area, least in zip(zip(*found, strict=True), (17, 17), strict=True):
+        assert np.mean([i.value for i in area]) == pytest.approx(0, abs=0.01)
+        assert sum(i.low < 0 < i.high for i in area) >= least
+
+
+def test_areas_tell_what_is_wrong(make_cohort: Any) -> None:
+    """Typical people only: precision above, recall below. Noise: precision below."""
+    train, test = (make_cohort(800, 128, s).genotypes for s in (1, 2))
+    typical = train[np.argsort(radii(train, ks=(5,))[:, 0])[:400]]
+    precision, recall = _areas(np.random.default_rng(0).permutation(typical), test[:400])
+    assert precision.low > 0.02
+    assert recall.high < -0.02
+    rng = np.random.default_rng(1)
+    redrawn = rng.binomial(2, train.mean(axis=0) / 2, train.shape).astype(np.int8)
+    order = rng.random(train.shape)
+    areas = [
+        _areas(np.where(order < q, redrawn, train).astype(np.int8), test)[0] for q in (0, 0.3, 0.6)
+    ]
+    assert [a.value for a in areas] == sorted((a.value for a in areas), reverse=True)
+    assert areas[-1].high < -0.2
+    precision, recall = _areas(train[np.arange(800) % 20], test)
+    assert recall.high < -0.5
+
+
+def test_copied_test_people_lie_above_the_real_curve(make_cohort: Any) -> None:
+    """Every real person has a synthetic twin: both areas are above 0."""
+    test = make_cohort(400, 128, 1).genotypes
+    assert min(area.low for area in _areas(test, test)) > 0
+
+
 def test_order_and_counted_allele_do_not_matter(make_cohort: Any) -> None:
     """Exactly the same after shuffling either side and counting other alleles."""
     made, real = (make_cohort(120, 64, s).genotypes for s in (1, 2))
@@ -163,3 +253,14 @@ def test_bad_input_is_named(make_cohort: Any) -> None:
             manifold_curve(made, real, ks=ks)
     with pytest.raises(GenobenchError, match="real_radii"):
         manifold_curve(g, g, real_radii=radii(g, ks=(1, 2)))
+    for wrong in (np.array([[3, 2]]), np.array([[-1, 2]]), np.zeros((4, 0))):
+        with pytest.raises(GenobenchError, match="ascending"):
+            Neighbourhoods(wrong.astype(np.int32))
+    with pytest.raises(GenobenchError, match="1 to 3"):
+        Neighbourhoods.of(g, 3).radii((4,))
+    around = radii(g, ks=(1,))
+    real = cover(g, g, around)
+    with pytest.raises(GenobenchError, match="equal numbers"):
+        curve_areas(
+            (g, g[:9]), (g, g), ks=(1,), real_radii=(around, around), real_cover=(real, real)
+        )

@@ -14,6 +14,7 @@ from genobench.cohort import Cohort
 from genobench.errors import GenobenchError
 from genobench.metrics import membership
 from genobench.metrics.auc import auc, auc_interval, tpr_at_fpr
+from genobench.metrics.configurations import Expected, copy_ratio
 from genobench.metrics.neighbours import minimum
 
 People = NDArray[np.int8]
@@ -63,36 +64,53 @@ def attack(groups: Groups, synthetic: People, chromosomes: NDArray[np.str_]) -> 
     }
 
 
-def test_windows_stay_within_chromosomes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One at every variant; a short chromosome is one window; wider steps on long panels."""
+def test_windows_stay_within_chromosomes() -> None:
+    """A sixteenth of their length apart, the last at the end; a short chromosome is one window."""
     chromosomes = np.array(["1"] * 10 + ["2"] * 3 + ["X"] * 4)
     found = [(w.start, w.stop) for w in membership.windows(chromosomes, 4)]
     assert found == [*((a, a + 4) for a in range(7)), (10, 13), (13, 17)]
-    monkeypatch.setattr(membership, "STARTS", 7)
-    assert [w.start for w in membership.windows(np.zeros(20), 8)] == [0, 3, 6, 9, 12]
-    assert [w.start for w in membership.windows(np.zeros(21), 8)] == [0, 3, 6, 9, 12, 13]
+    assert [w.start for w in membership.windows(np.zeros(37), 32)] == [0, 2, 4, 5]
     with pytest.raises(GenobenchError, match="1 to 40 variants, not 41"):
         membership.windows(chromosomes, 41)
 
 
 def test_windowed_scores_equal_the_definition(groups: Groups) -> None:
-    """As from counting every window of every candidate in turn."""
+    """As from counting every window in turn; a chromosome shorter than both lengths counts once."""
     c, s, r = (groups[k][:n, :20] for k, n in (("train", 6), ("fresh", 50), ("reference", 40)))
+    chromosomes = np.repeat([1, 2], [17, 3])
+    both = Expected(np.ascontiguousarray(np.concatenate([r, c]).T), 40)
     expected = np.zeros(6)
-    for length in (3, 5):
-        for w in membership.windows(np.zeros(20), length):
-            known = [
-                sum((r[:, w] == x[w]).all(1).sum() > least for x in people)
-                for people, least in ((s, 0), (r, 1))
-            ]
-            likeness = min(1, (known[0] + 1) / 51 / ((known[1] + 1) / 41))
-            weight = membership.COPIED * likeness**8
-            for i, person in enumerate(c):
-                c_s, c_r = ((g[:, w] == person[w]).all(1).sum() for g in (s, r))
-                ratio = c_s / (c_s + c_r + membership.PRIOR) * 90 / 50
-                expected[i] += math.log(1 - weight + weight * ratio)
-    got = membership.windowed_scores(c, s, r, np.zeros(20), lengths=(3, 5))
+    every = {(w.start, w.stop) for n in (4, 8) for w in membership.windows(chromosomes, n)}
+    assert {(0, 4), (8, 16), (9, 17), (13, 17), (17, 20)} < every
+    assert len(every) == 14 + 10 + 1
+    for start, stop in every:
+        w = slice(start, stop)
+        known = [
+            sum((r[:, w] == x[w]).all(1).sum() > least for x in people)
+            for people, least in ((s, 0), (r, 1))
+        ]
+        likeness = min(1, (known[0] + 1) / 51 / ((known[1] + 1) / 41))
+        weight = membership.COPIED * likeness**16
+        c_s, c_r = (np.array([(g[:, w] == x[w]).all(1).sum() for x in c]) for g in (s, r))
+        sizes = {"synthetic": 50, "reference": 40, "trained": 25}
+        ratio = copy_ratio(c_s, c_r, both.predicted(start, stop), **sizes)
+        ratio /= 1 - membership.SHARED + membership.SHARED * ratio
+        expected += (stop - start) * np.log(1 - weight + weight * ratio)
+    got = membership.windowed_scores(c, s, r, chromosomes, trained=25, lengths=(4, 8))
     np.testing.assert_allclose(got, expected)
+
+
+def test_one_shared_segment_convicts_nobody(groups: Groups) -> None:
+    """A non-member who has a rare segment in common with a member does not outrank all members."""
+    holdout = np.array(groups["holdout"])
+    holdout[0, :64] = groups["train"][0, :64]  # by descent
+    synthetic = mosaic(groups["train"], 16)
+    synthetic[:3, :64] = groups["train"][0, :64]
+    scores = membership.windowed_scores(
+        np.concatenate([groups["train"], holdout]), synthetic, groups["reference"], np.zeros(384)
+    )
+    assert scores[SIZE] < np.quantile(scores[:SIZE], 0.9)
+    assert scores[SIZE] > scores[SIZE + 1 :].max()
 
 
 def test_calibration_takes_typical_people_into_account(groups: Groups) -> None:

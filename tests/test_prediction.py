@@ -119,6 +119,63 @@ def test_trees_repeat_under_a_seed(pair: tuple[Cohort, ...]) -> None:
     np.testing.assert_array_equal(once, again)
 
 
+def test_depth_is_chosen_on_the_source(
+    pair: tuple[Cohort, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The depth with the least loss among people held out of the source; test people have no say.
+
+    An interaction without main effects needs depth 2; chosen on few people, it is grown on all.
+    """
+    train, test = pair
+    rng = np.random.default_rng(0)
+    g = rng.integers(0, 2, (2000, 12)).astype(np.int8)
+    labels = (g[:, 0] ^ g[:, 1] ^ (rng.random(2000) < 0.1)).astype(np.float32)
+    for tried in (20_000, 1000):
+        monkeypatch.setattr(prediction, "TRIED_ON", tried)
+        found = prediction.tree_scores(g[:1500], labels[:1500], g[1500:], kind="binary", seed=0)
+        assert auc(found, labels[1500:]) > 0.85
+    monkeypatch.setattr(prediction, "DEPTHS", (1,))
+    stumps = prediction.tree_scores(g[:1500], labels[:1500], g[1500:], kind="binary", seed=0)
+    assert auc(stumps, labels[1500:]) < 0.6
+    monkeypatch.setattr(prediction, "DEPTHS", (2,))
+    args = train.genotypes, train.labels, test.genotypes
+    two = prediction.tree_scores(*args, kind=kind_of(train), seed=0)
+    monkeypatch.setattr(prediction, "DEPTHS", (2, 20))  # 20 only overfits
+    np.testing.assert_array_equal(two, prediction.tree_scores(*args, kind=kind_of(train), seed=0))
+
+
+def test_folds_are_alike(pair: tuple[Cohort, ...]) -> None:
+    """Of each five people next to each other in label order one per fold."""
+    labels = pair[0].labels
+    fold = prediction.folds(labels, np.random.default_rng(0))
+    np.testing.assert_array_equal(np.bincount(fold), 180)
+    means = np.array([labels[fold == k].mean() for k in range(5)])
+    assert np.ptp(means) < 0.03
+    if kind_of(pair[0]) == "quantitative":
+        runs = fold[np.argsort(labels)].reshape(-1, 5)
+        np.testing.assert_array_equal(np.sort(runs, axis=1), np.tile(np.arange(5), (180, 1)))
+
+
+def test_cross_fitted_predictions_are_honest(pair: tuple[Cohort, ...]) -> None:
+    """As good as on other people; labels without meaning are at chance, not below it."""
+    train, test = pair
+    kind = kind_of(train)
+    ridge = Ridge.of(train.genotypes)
+    other = performance.performance(
+        ridge.predict(*ridge.fit(train.labels, kind), test.genotypes), test.labels, kind
+    )
+    own = prediction.cross_fitted(train.genotypes, train.labels, kind, rng=np.random.default_rng(0))
+    within = performance.performance(own, train.labels, kind).value
+    assert within == pytest.approx(other.value, abs=0.08)
+    values = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        labels = rng.permutation(train.labels)
+        scores = prediction.cross_fitted(train.genotypes, labels, kind, rng=rng)
+        values.append(performance.performance(scores, labels, kind).value)
+    assert np.mean(values) == pytest.approx(0.5 if kind == "binary" else 0, abs=0.03)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("what", ["one label", "one genotype"])
 def test_nothing_to_learn(toy: Cohort, kind: Kind, what: str) -> None:
@@ -178,6 +235,26 @@ def test_mean_gap(pair: tuple[Cohort, ...]) -> None:
     assert several.value == pytest.approx(auc(own, labels) - mean)
     single = auc_interval(own, labels)
     assert several.high - several.low > 2 * (single.high - single.low)
+
+
+def test_apart() -> None:
+    """Two groups of people: the difference of AUCs, with the sum of DeLong's variances."""
+    rng = np.random.default_rng(0)
+    one, two = ((np.arange(n) % 2).astype(np.float32) for n in (300, 500))
+    scores, others = rng.normal(size=(1, 300)) + one, rng.normal(size=(3, 500)) + two / 2
+    found = performance.apart(scores, one, others, two, "binary", rng=rng)
+    mean = np.mean([auc(o, two) for o in others])
+    assert found.value == pytest.approx(auc(scores[0], one) - mean)
+    widths = [
+        performance.contrast(s, y, np.full(len(s), 1 / len(s)), "binary", rng=rng)
+        for s, y in ((scores, one), (others, two))
+    ]
+    expected = math.hypot(*(w.high - w.low for w in widths))
+    assert found.high - found.low == pytest.approx(expected)
+    wide = performance.apart(scores, one, others, two, "binary", rng=rng, extra_variance=1.0)
+    assert wide.high - wide.low > 3.9
+    single = np.ones(300, np.float32)
+    assert math.isnan(performance.apart(scores, single, others, two, "binary", rng=rng).value)
 
 
 def test_label_lift_is_a_permutation_test() -> None:

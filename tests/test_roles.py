@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ RECORDS = Path(__file__).parent.parent / "leaderboards" / "records"
 BLOCKS = sorted(p.name for p in RECORDS.iterdir() if p.is_dir())
 LD_RICH = [b for b in BLOCKS if not b.startswith("penncath")]  # LD there is uninformative
 BINARY = [b for b in BLOCKS if b.startswith(("default", "hla1000g"))]  # with signal and power
+SIGNAL_FREE = [b for b in BLOCKS if b.startswith("penncath")]  # the negative control
 ENTRANTS = [n for n, p in generators().items() if p.card.role == "entrant"]
 
 Scores = dict[str, list[dict[str, dict[str, float]]]]  # model -> per seed: metric -> estimate
@@ -97,3 +99,20 @@ def test_entrants_clear_their_floors(block: str, model: str) -> None:
     assert mean(block, model, "ld_r2_corr") > mean(block, "hwe", "ld_r2_corr") + 0.5
     assert mean(block, model, "recall") > mean(block, "hwe", "recall")
     assert mean(block, model, "label_lift") > 0
+
+
+@pytest.mark.parametrize("block", SIGNAL_FREE)
+def test_nobody_finds_signal_where_there_is_none(block: str) -> None:
+    """No entrant's TSTR AUC lies above chance: one-sided at .05 over all of them together.
+
+    Seeds share the test people, so that their mean is no more certain than one of them.
+    """
+    predictors = ("prs_auc", "joint_auc", "xgb_auc")
+    found = {m: s for m, s in scores(block).items() if m in ENTRANTS}
+    limit = NormalDist().inv_cdf(1 - 0.05 / (len(predictors) * len(found)))
+    for model, seeds in found.items():
+        for predictor in predictors:
+            estimates = [s[predictor] for s in seeds]
+            error = max((e["high"] - e["low"]) / (2 * 1.96) for e in estimates)
+            excess = sum(e["value"] for e in estimates) / len(estimates) - 0.5
+            assert excess < limit * error, (model, predictor)

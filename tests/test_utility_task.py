@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from itertools import pairwise
 
 import numpy as np
@@ -14,10 +15,14 @@ from genobench.cohort import Cohort, Genotypes, Labels, Trait
 from genobench.data.split import Split
 from genobench.errors import GenobenchError
 from genobench.generator import Budget
+from genobench.metrics.prediction import FOLDS
 from genobench.registry import find_generator, find_task
 from genobench.task import Estimate, Reference, validated
 
 Scores = dict[str, Estimate]
+PREDICTORS = ("prs", "joint", "ldpred", "xgb")
+SORTING = ("odds_ratio_gap", "top_lift_gap", "ap_lift_gap")
+AUGMENTATION = ("augment_10", "augment_25", "augment_50", "augment_100")
 
 
 def prepared(everybody: Cohort) -> Reference:
@@ -72,10 +77,17 @@ def test_real_passes(kind: str, request: pytest.FixtureRequest) -> None:
     """Other real people are as useful as training people of the same number."""
     found = control(request.getfixturevalue(kind), "real")
     assert set(found) == expected_metrics(kind)
-    for name in ("prs", "joint", "xgb"):
+    for name in PREDICTORS:
         assert found[f"{name}_gap"].low < 0 < found[f"{name}_gap"].high, name
     assert found["label_lift"].low > 0
     assert found["calibration_slope"].value == pytest.approx(1, abs=0.3)
+    assert found["calibration_intercept"].value == pytest.approx(0, abs=0.2)
+    gaps = ["calibration_slope_gap", "calibration_intercept_gap", "trts_gap", "inside_gap"]
+    for name in gaps + list(SORTING if kind == "binary" else ()):
+        assert found[name].low < 0 < found[name].high, name
+    gains = [found[name].value for name in AUGMENTATION]
+    assert found["augment_10"].low > 0
+    assert gains[0] > gains[1] > gains[3]  # the more real people, the less new ones add
 
 
 @pytest.mark.parametrize("kind", ["binary", "quantitative"])
@@ -84,8 +96,11 @@ def test_copies_are_exactly_as_useful(kind: str, request: pytest.FixtureRequest)
     reference = request.getfixturevalue(kind)
     train = reference.split.train
     found = score(reference, train.genotypes, train.labels)
-    for name in ("prs_gap", "joint_gap"):
-        assert found[name].value == pytest.approx(0, abs=1e-9)
+    names = ("prs_gap", "joint_gap", "ldpred_gap", "calibration_slope_gap")
+    for name in names + (SORTING if kind == "binary" else ()):
+        assert found[name].value == pytest.approx(0, abs=1e-6), name
+    assert found["trts_gap"].value > 0  # a predictor of these people knows them a bit too well
+    assert found["augment_100"].value == pytest.approx(0, abs=0.02)
 
 
 @pytest.mark.parametrize("kind", ["binary", "quantitative"])
@@ -94,8 +109,13 @@ def test_cond_hwe_fools_the_marginal_score_alone(kind: str, request: pytest.Fixt
     found = control(request.getfixturevalue(kind), "cond_hwe")
     assert found["prs_gap"].value == pytest.approx(0, abs=0.03)
     assert found["joint_gap"].value < -0.02
-    assert found["joint_gap"].high < 0
+    for name in ("joint_gap", "ldpred_gap", "xgb_gap", "calibration_slope_gap"):
+        assert found[name].high < 0, name
     assert found["calibration_slope"].high < 0.9
+    if kind == "binary":
+        assert found["inside_gap"].low > 0  # independent SNPs add up to more than linked ones
+        assert found["odds_ratio_gap"].high < 0
+        assert found["ap_lift_gap"].high < 0
 
 
 def test_permuted_labels_mean_nothing(binary: Reference) -> None:
@@ -104,9 +124,71 @@ def test_permuted_labels_mean_nothing(binary: Reference) -> None:
     labels = np.random.default_rng(0).permutation(train.labels)
     found = score(binary, train.genotypes, labels)
     assert found["label_lift"].low < 0 < found["label_lift"].high
-    for name in ("prs", "joint", "xgb"):
+    for name in PREDICTORS:
         assert found[f"{name}_auc"].value == pytest.approx(0.5, abs=0.15), name
         assert found[f"{name}_gap"].high < -0.1
+    for name in (*SORTING, "trts_gap", "inside_gap", "augment_10", "augment_100"):
+        assert found[name].high < 0, name
+    assert found["odds_ratio"].value == pytest.approx(1, abs=0.35)
+
+
+def test_collapse_foretells_itself(binary: Reference) -> None:
+    """Fifty training people over and over know each other's labels and little of anybody else's."""
+    train = binary.split.train
+    rows = np.arange(train.n) % 50
+    found = score(binary, train.genotypes[rows], train.labels[rows])
+    assert found["inside_gap"].low > 0.1
+    assert found["joint_gap"].high < 0
+
+
+def test_another_prevalence_is_no_miscalibration(binary: Reference) -> None:
+    """Half of the controls left out: the intercept stays, once the prior shift is corrected."""
+    train = binary.split.train
+    controls = np.flatnonzero(train.labels == 0)
+    kept = np.sort(np.concatenate([np.flatnonzero(train.labels == 1), controls[::3]]))
+    found = score(binary, train.genotypes[kept], train.labels[kept])
+    assert found["calibration_intercept"].value == pytest.approx(0, abs=0.25)
+    assert found["joint_gap"].value == pytest.approx(0, abs=0.05)
+
+
+def test_prepared_statistics(binary: Reference) -> None:
+    """At the size of the training set and of the control group, one row per draw."""
+    facts = binary.statistics
+    assert {k: v.shape for k, v in facts.items() if not k.startswith("few")} == {
+        "trtr_1000": (1, 4, 500),
+        "joint_1000": (1, 129),
+        "fold_1000": (FOLDS, 500),
+        "trtr_500": (4, 4, 500),
+        "joint_500": (4, 129),
+        "fold_500": (FOLDS, 500),
+    }
+    assert [len(facts[f"few_{p}"]) for p in (10, 25, 50, 100)] == [100, 250, 500, 1000]
+    joint, test = facts["joint_1000"][0], binary.split.test
+    predicted = test.genotypes @ joint[:-1] + joint[-1]
+    np.testing.assert_allclose(predicted, facts["trtr_1000"][0, 1], atol=1e-8)
+
+
+def test_large_cohorts_are_thinned(binary: Reference, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a number of people, as many on either side tell what labels are worth."""
+    task, split = find_task("prs_utility").load()(), binary.split
+    whole = score(binary, split.train.genotypes, split.train.labels)
+    for module in ("_predictors", "prs_utility"):
+        monkeypatch.setattr(import_module(f"genobench.tasks.{module}"), "WITHIN", 300)
+    found = task.score(split.train, Reference(split, task.prepare(split, seed=0)), seed=0)
+    assert found["inside_gap"].n == 300
+    assert abs(found["inside_gap"].value - whole["inside_gap"].value) < 0.1
+
+
+@pytest.mark.parametrize("kind", ["binary", "quantitative"])
+def test_few_test_people(kind: str, request: pytest.FixtureRequest) -> None:
+    """Twenty test people are too few to say much; nothing crashes."""
+    split = request.getfixturevalue(kind).split
+    test = split.test.take(np.r_[np.flatnonzero(split.test.labels <= 0)[:18], [0, 1]])
+    small = replace(split, test=test, control=split.control.take(slice(0, 30)))
+    task = find_task("prs_utility").load()()
+    found = task.score(small.train, Reference(small, task.prepare(small, seed=0)), seed=0)
+    assert set(validated(found, find_task("prs_utility").card)) == expected_metrics(kind)
+    assert found["joint_gap"].value == pytest.approx(0, abs=1e-9)
 
 
 def test_hwe_knows_no_label(binary: Reference) -> None:
@@ -129,8 +211,10 @@ def test_null_phenotype(binary: Reference) -> None:
     task = find_task("prs_utility").load()()
     reference = Reference(null, task.prepare(null, seed=0))
     found = task.score(null.train, reference, seed=0)
-    for name in ("prs", "joint", "xgb"):
+    for name in PREDICTORS:
         assert found[f"{name}_auc"].low < 0.5 < found[f"{name}_auc"].high
+    assert found["trts_gap"].low > 0  # copies: a predictor that learned noise knows its people
+    assert found["inside_gap"].low < 0 < found["inside_gap"].high
     assert found["label_lift"].low < 0 < found["label_lift"].high
 
 
@@ -145,9 +229,10 @@ def test_a_degenerate_cohort_teaches_nothing(kind: str, request: pytest.FixtureR
         (np.tile(train.genotypes[:1], (train.n, 1)), train.labels),
     ):
         found = score(reference, genotypes, labels)
-        for name in ("prs", "joint", "xgb"):
+        for name in PREDICTORS:
             assert found[f"{name}_{measure}"].value == pytest.approx(chance)
         assert np.isnan(found["calibration_slope"].value)
+        assert np.isnan(found["calibration_slope_gap"].value)
         assert found["label_lift"].value == pytest.approx(0)
 
 

@@ -68,3 +68,14 @@ def correlation(text: str) -> float:
     if not 0 < value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
     return value
+
+
+def simulated_trait(text: str) -> str:
+    """Name of the trait that ``h2=0.5,causal=20,seed=1`` asks to simulate."""
+    from genobench.data.simulated_trait import SimulatedTrait
+    from genobench.errors import GenobenchError
+
+    try:
+        return SimulatedTrait.parse(text).name
+    except GenobenchError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -8,10 +8,13 @@ import shlex
 from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from genobench.errors import GenobenchError
 from genobench.report.plain import align, listing
+
+if TYPE_CHECKING:
+    from genobench.run.store import Store
 
 LOG_LINES = 20
 
@@ -26,6 +29,13 @@ def show_list(options: Namespace) -> int:
             print(f"{task} (* ranks it)")
             print_table(
                 [{k: v for k, v in r.items() if k != "task"} for r in rows if r["task"] == task]
+            )
+            print()
+    elif options.what == "tasks":
+        for heading, study in (("in every run", False), ("studies, run when named", True)):
+            print(heading)
+            print_table(
+                [{k: v for k, v in r.items() if k != "study"} for r in rows if r["study"] == study]
             )
             print()
     else:
@@ -82,7 +92,10 @@ def _tasks() -> list[dict[str, Any]]:
     from genobench.registry import tasks
 
     cards = [plugin.card for plugin in tasks().values()]
-    return [{"task": c.name, "metrics": len(c.metrics), "question": c.question} for c in cards]
+    return [
+        {"task": c.name, "study": c.study, "metrics": len(c.metrics), "question": c.question}
+        for c in cards
+    ]
 
 
 def _metrics() -> list[dict[str, Any]]:
@@ -167,16 +180,17 @@ def _is_key(text: str) -> bool:
 
 
 def _show_record(path: Path, options: Namespace) -> int:
-    from genobench.report.leaderboard import data_options
-    from genobench.run.store import read_record
+    from genobench.run.store import Store, read_record
 
+    store = Store(options.out)
     record = read_record(path)
     log = options.out / "logs" / f"{path.stem}.log"
     if options.json:
         print_json(record)
         return 0
     job, error = record["job"], record["error"]
-    words = data_options(options.out).get(job["data_key"], f"--data {shlex.quote(job['data'])}")
+    words = _data_words(options.out, job)
+    spec = store.specs().get(record["software"]["plugin_sha256"], job["spec"])
     facts: list[tuple[str, object]] = [
         ("model", job["model"]),
         ("seed", job["seed"]),
@@ -192,12 +206,12 @@ def _show_record(path: Path, options: Namespace) -> int:
     print("\n".join(_scores(record["scores"])))
     if error:
         print(f"\n{error['type']}: {error['message']}")
-    if log.is_file() and (lines := _tail(log)):
+    if log.is_file() and (lines := _tail(log, _people(store, job["data_key"]))):
         print(f"\n{log}:")
         print("\n".join(lines))
     print("\nRepeat it with")
     print(
-        f"  genobench run --models {shlex.quote(job['spec'])} --suite {job['suite']} {words} "
+        f"  genobench run --models {shlex.quote(spec)} --suite {job['suite']} {words} "
         f"--seeds {job['seed']} --device {job['budget']['device']} --overwrite always "
         f"--out {shlex.quote(str(options.out))}"
     )
@@ -210,6 +224,9 @@ def _scores(scores: dict[str, Any]) -> Iterable[str]:
         if "error" in entry:
             yield f"  {entry['error']['type']}: {entry['error']['message']}"
             continue
+        if "skipped" in entry:
+            yield f"  skipped: {entry['skipped']}"
+            continue
         rows = [
             [f"  {name}", _brief(e["value"]), f"[{_brief(e['low'])}, {_brief(e['high'])}]"]
             for name, e in entry["metrics"].items()
@@ -221,9 +238,30 @@ def _brief(value: float | None) -> str:
     return "-" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
-def _tail(log: Path) -> list[str]:
-    lines = log.read_text(errors="replace").splitlines()
-    return [f"  {line}" for line in lines[-LOG_LINES:]]
+def _data_words(out: Path, job: Mapping[str, Any]) -> str:
+    """The words of the command line that name a job's data, in full where they are known."""
+    from genobench.report.leaderboard import data_options
+
+    key = str(job["data_key"])
+    local = out / "data" / key / "options.local.txt"
+    if local.is_file():
+        return local.read_text().strip()
+    return data_options(out).get(key, f"--data {shlex.quote(job['data'])}")
+
+
+def _people(store: Store, data_key: str) -> Iterable[str]:
+    """Ids of the people of a job's data, as far as they lie beside its record."""
+    from genobench.run.prepared import people
+
+    return people(store.data_folder(data_key))
+
+
+def _tail(log: Path, people: Iterable[str]) -> list[str]:
+    """The end of a log; of logs that an older version or a killed run left, without ids too."""
+    from genobench.run.record import without_ids
+
+    lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+    return [f"  {line}" for line in without_ids(lines, people)]
 
 
 def _show_card(options: Namespace) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 DATA_OPTIONS = (
     "pheno", "trait", "covariates", "gwas", "snps", "clump_r2", "group", "split_seed",
+    "train_population", "test_population", "trait_kind",
 )  # fmt: skip
 
 
@@ -68,7 +68,6 @@ def run(options: Namespace) -> int:
 
     with watch(plain=options.plain or options.json) as listener:
         summary = run_benchmark(wanted, listener)
-    _note_options(options.out / "data" / spec.key, spec)
     tables = _tables_of(options.out, summary.keys)
     if options.json:
         print_json(_as_json(summary, tables))
@@ -97,25 +96,16 @@ def _dry_run(wanted: RunOptions, *, as_json: bool) -> int:
     print_table(rows)
     left = len(planned.remaining)
     print(f"\n{left} of {len(rows)} jobs would be run; nothing was.")
+    _print_advice(len(planned.kept_failures))
     return 0
 
 
-def _note_options(folder: Path, spec: DataSpec) -> None:
-    """Keep beside the prepared data the words that name them, for the pages of a leaderboard.
-
-    Files appear without their folders: these words are published.
-    """
-    if not folder.is_dir():
-        return
-    words = ["--data", Path(spec.name).name]
-    for name in DATA_OPTIONS:
-        value = getattr(spec, name)
-        if value is None or value == () or (name == "split_seed" and value == 0):
-            continue
-        text = ",".join(value) if isinstance(value, tuple) else str(value)
-        words += [f"--{name.replace('_', '-')}"]
-        words += [Path(text).name if name in ("pheno", "gwas") else text]
-    (folder / "options.txt").write_text(shlex.join(words) + "\n")
+def _print_advice(failures: int) -> None:
+    """How to repeat what failed: the same command keeps it."""
+    if failures:
+        were = "failed and is" if failures == 1 else "failed and are"
+        print(f"{failures} of the jobs that were there already {were} kept as such; "
+              "repeat them with --overwrite failed")  # fmt: skip
 
 
 def _tables_of(out: Path, keys: tuple[str, ...]) -> Tables:
@@ -162,6 +152,7 @@ def _print_outcome(summary: Summary, tables: Tables, out: Path) -> None:
             text, _, log = problem.partition(" (log: ")
             print("\n".join(wrap(text, terminal_width(), "  ", "    ")))
             print(f"    {log.removesuffix(')')}" if log else "", end="\n" if log else "")
+        print("The same command keeps what failed: repeat it with --overwrite failed")
     print(f"\nRecords: {out / 'records'}")
     if summary.keys:
         print(f"One of them:    genobench show {summary.keys[0][:8]} --out {out}")

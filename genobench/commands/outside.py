@@ -2,237 +2,285 @@
 
 from __future__ import annotations
 
+import io
 import math
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genobench.commands.alleles import align
+from genobench.commands.intake import Intake, read
 from genobench.commands.making import cards, say
 from genobench.errors import GenobenchError
 from genobench.seeds import derive, rng
 
 if TYPE_CHECKING:
-    from genobench.cohort import Cohort
+    from genobench.cohort import Cohort, Labels
     from genobench.data.split import Split
     from genobench.registry import GeneratorPlugin, TaskPlugin
-    from genobench.report.tables import Tables
+    from genobench.report.outside import Judged, Report
+    from genobench.report.tables import Block
 
-# validation, control, test: how people outside training are used when no others are given
-SHARES = (0.2, 0.4, 0.4)
+STDOUT = "-"
+Entries = Mapping[str, Mapping[str, Any]]  # model -> what a record holds of one task
 
 
 def score(options: Namespace) -> int:
-    """``genobench score``: the file between a floor and a ceiling made from the same people."""
-    from genobench.commands.catalogue import print_json, terminal_width
+    """``genobench score``: verdicts on the file between levels made from the same people.
+
+    Returns
+    -------
+    0, whatever the verdicts are; 1 where a task could not be scored.
+    """
+    from genobench.report.outside import Report
+
+    _check_outputs(options)
+    asked = _asked(options.tasks)
+    intake = read(options, say)
+    name = _name(options.synthetic)
+    levels = _levels(asked, intake, options.seed)
+    judged = [_judged(plugin, name, intake, levels, options.seed) for plugin in asked]
+    split = intake.split
+    report = Report(
+        file=name,
+        people={
+            "synthetic": intake.synthetic.n,
+            **{k: getattr(split, k).n for k in ("train", "test", "control", "validation")},
+        },
+        variants=split.train.m,
+        matching=tuple(entry.sentence for entry in intake.matched),
+        matched=tuple(asdict(entry) for entry in intake.matched),
+        notes=intake.notes,
+        tasks=tuple(judged),
+    )
+    _deliver(report, options)
+    return 1 if any(task.refused for task in judged) else 0
+
+
+def _asked(names: Sequence[str] | None) -> list[TaskPlugin]:
+    """Tasks by name; without names those that verdicts are made from, privacy first."""
     from genobench.registry import find_task, tasks
-    from genobench.report.leaderboard import lines
-    from genobench.report.terminal import show
+    from genobench.report.verdicts import place
 
-    if options.tasks == ("all",):
-        asked = list(tasks().values())
-    else:
-        asked = [find_task(name) for name in options.tasks]
-    split, synthetic = read(options)
-    cohorts = {options.synthetic.name.removesuffix(".bed"): synthetic}
-    for plugin in _controls(asked):
-        say(f"making the control {plugin.card.name}")
-        cohorts[f"{plugin.card.name}"] = _control(plugin, split, options.seed)
-    tables = _tables(asked, split, cohorts, options.seed)
-    if options.json:
-        print_json([x for b in tables.blocks for t in b.tables for x in lines(t)])
-    else:
-        print(show(tables, terminal_width()))
-    return 0
+    common = {name: plugin for name, plugin in tasks().items() if not plugin.card.study}
+    if names is None:
+        places = {name: place(plugin.card) for name, plugin in common.items()}
+        known = {name: at for name, at in places.items() if at is not None}
+        return [common[name] for name in sorted(known, key=lambda name: known[name])]
+    return list(common.values()) if tuple(names) == ("all",) else [find_task(n) for n in names]
 
 
-def read(options: Namespace) -> tuple[Split, Cohort]:
-    """The real people in four groups, and the synthetic ones, at the variants all files share."""
-    from genobench.data.split import Split
-
-    real = [options.train, options.test]
-    real += [options.reference] if options.reference is not None else []
-    cohorts = [_labelled(bed, options, real=True) for bed in real]
-    cohorts.append(_labelled(options.synthetic, options, real=False))
-    _refuse_shared_people(real, cohorts[:-1])
-    *people, synthetic = _shared_variants([*real, options.synthetic], cohorts)
-    if (synthetic.genotypes < 0).any():
-        person, variant = np.argwhere(synthetic.genotypes < 0)[0]
-        raise GenobenchError(
-            f"{options.synthetic}: person {synthetic.samples['iid'][person]} has no call at "
-            f"{synthetic.variants['id'][variant]}; fill missing calls in first"
-        )
-    kinds = {c.trait.kind for c in cohorts if c.trait is not None}
-    if len(kinds) > 1:
-        raise GenobenchError(
-            f"{options.synthetic}: the labels in its .fam are not of the same kind as those of the "
-            "real people: one is binary, the other quantitative"
-        )
-    train, *others = _filled_in(people, options.seed)
-    if len(others) == 2:
-        validation, control = _cut(others[1], (0.5, 0.5), options.seed)
-        return Split(train, validation, others[0], control), synthetic
-    validation, control, test = _cut(others[0], SHARES, options.seed)
-    return Split(train, validation, test, control), synthetic
+def _name(bed: Path) -> str:
+    """The file's row in the tables; its ending tells it from a control of the same name."""
+    return bed.name if bed.suffix == ".bed" else f"{bed.name}.bed"
 
 
-def _labelled(bed: Path, options: Namespace, *, real: bool) -> Cohort:
-    """People of one file who have a label."""
-    from genobench.data.plink import read_plink, scan_plink
-    from genobench.data.tables import read_trait, trait_from_fam
+def _levels(asked: Sequence[TaskPlugin], intake: Intake, seed: int) -> dict[str, dict[str, Cohort]]:
+    """Synthetic cohorts of the controls that each task is read against, by task and name.
 
-    files = scan_plink(bed)
-    if real and options.pheno is not None:
-        if options.trait is None:
-            raise GenobenchError(f"{options.pheno}: name one of its columns with --trait")
-        keep, trait = read_trait(options.pheno, options.trait, files.samples)
-    else:
-        try:
-            keep, trait = trait_from_fam(files.samples)
-        except GenobenchError as error:
-            raise GenobenchError(f"{files.fam}: {error}") from error
-    say(f"{bed}: {files.n:,} people, {int(keep.sum()):,} with a label, {files.m:,} variants")
-    name = options.trait or "phenotype"  # the .fam does not name it
-    return read_plink(files, people=keep).with_trait(replace(trait, name=name))
-
-
-def _shared_variants(files: Sequence[Path], cohorts: Sequence[Cohort]) -> list[Cohort]:
-    """All cohorts at the variants that every file has, counted and ordered as in the first."""
-    first, *others = cohorts
-    found = [align(first.variants, other.variants) for other in others]
-    for file, alignment in zip(files[1:], found, strict=True):
-        absent = int((alignment.column < 0).sum())
-        if absent == first.m:
-            raise GenobenchError(
-                f"{file}: none of the {first.m:,} variants of {files[0]} is there, by position and "
-                "alleles or by id; are both of the same genome build?"
-            )
-        if absent or alignment.swapped.any():
-            swapped = int(alignment.swapped.sum())
-            say(f"{file}: {absent:,} variants are not there, {swapped:,} have alleles swapped")
-    shared = np.logical_and.reduce([a.column >= 0 for a in found])
-    if not shared.any():
-        raise GenobenchError("no variant is in all files")
-    kept = first.take(variants=shared)
-    return [kept, *(a.apply(c, shared, kept.variants) for a, c in zip(found, others, strict=True))]
-
-
-def _refuse_shared_people(files: Sequence[Path], cohorts: Sequence[Cohort]) -> None:
-    """Train, test and reference have to be different people for privacy to mean anything."""
-    seen: dict[tuple[str, str], Path] = {}
-    for file, cohort in zip(files, cohorts, strict=True):
-        people = list(zip(cohort.samples["fid"], cohort.samples["iid"], strict=True))
-        for person in people:
-            if person in seen:
-                raise GenobenchError(
-                    f"{file}: person {' '.join(person)} is in {seen[person]} as well; the files "
-                    "must hold different people"
-                )
-        seen |= dict.fromkeys(people, file)
-
-
-def _filled_in(cohorts: Sequence[Cohort], seed: int) -> list[Cohort]:
-    """Missing calls drawn from the allele frequencies of the first cohort, the training people."""
-    from genobench.data.calls import called_frequencies, impute
-
-    frequencies = called_frequencies(cohorts[0].genotypes)
-    filled = []
-    for i, cohort in enumerate(cohorts):
-        if (cohort.genotypes < 0).any():
-            rows = impute(cohort.genotypes, frequencies, seed=derive(seed, "impute", i))
-            cohort = replace(cohort, genotypes=rows)
-        filled.append(cohort)
-    return filled
-
-
-def _cut(cohort: Cohort, shares: Sequence[float], seed: int) -> list[Cohort]:
-    """Cohort in parts of these shares, each with its share of every label."""
-    labels = cohort.labels
-    noise = rng(seed, "outside").random(cohort.n)
-    order = np.lexsort((noise, labels))  # neighbours in this order have like labels
-    edges = np.cumsum([0.0, *shares])
-    rank = np.empty(cohort.n, dtype=np.float64)
-    size = min(10, cohort.n)  # within each run of ten like people, the shares are kept
-    for start in range(0, cohort.n, size):
-        block = order[start : start + size]
-        rank[block] = (np.argsort(noise[block]).argsort() + 0.5) / len(block)
-    part = np.searchsorted(edges[1:-1], rank, side="right")
-    return [cohort.take(part == i) for i in range(len(shares))]
-
-
-def _controls(asked: Sequence[TaskPlugin]) -> list[GeneratorPlugin]:
-    """The ceiling, and the floors of the tasks asked."""
+    The ceiling and the floors of the task; where a leak is the floor, every known leak.
+    """
     from genobench.registry import generators
 
-    floors = {floor for plugin in asked for floor in plugin.card.floors}
-    return [p for n, p in generators().items() if p.card.role == "ceiling" or n in floors]
+    made: dict[str, Cohort] = {}
+    wanted: dict[str, dict[str, Cohort]] = {}
+    known = generators()
+    for task in asked:
+        floors = [floor for floor in task.card.floors if floor in known]
+        leaky = any(known[floor].card.role == "leak" for floor in floors)
+        roles = ("ceiling", "leak") if leaky else ("ceiling",)
+        chosen = [n for n, p in known.items() if p.card.role in roles or n in floors]
+        for name in chosen:
+            if name not in made:
+                say(f"making the level {name}")
+                made[name] = _level(known[name], intake, seed)
+        wanted[task.card.name] = {name: made[name] for name in chosen}
+    return wanted
 
 
-def _control(plugin: GeneratorPlugin, split: Split, seed: int) -> Cohort:
-    """Synthetic cohort of a control, fitted as in a benchmark."""
+def _level(plugin: GeneratorPlugin, intake: Intake, seed: int) -> Cohort:
+    """Synthetic cohort of a control, fitted as in a benchmark, as large as the file if it can be.
+
+    No larger than the people it is made from: they would only repeat.
+    """
+    from genobench.cohort import Trait
     from genobench.commands.single import synthetic_cohort
     from genobench.conditioning import build
     from genobench.generator import Budget
 
-    people = split.control if plugin.card.fit_on == "control" else split.train
+    def labelled(cohort: Cohort) -> Cohort:
+        """Controls want labels: one for all where there are none."""
+        nothing = Trait("none", "binary", np.zeros(cohort.n, dtype=np.float32))
+        return cohort if cohort.trait is not None else cohort.with_trait(nothing)
+
+    split, name = intake.split, plugin.card.name
+    people = labelled(split.control if plugin.card.fit_on == "control" else split.train)
     generator = build(plugin.card, plugin.load(), plugin.card.settings_for("smoke"))
-    name = plugin.card.name
-    generator.fit(people, split.validation, seed=derive(seed, "fit", name), budget=Budget())
-    rows = generator.sample(people.labels, seed=derive(seed, "sample", name))
+    seeds = derive(seed, "fit", name), derive(seed, "sample", name)
+    generator.fit(people, labelled(split.validation), seed=seeds[0], budget=Budget())
+    labels = _labels(people.labels, intake.synthetic.n, seed)
+    rows = generator.sample(labels, seed=seeds[1])
     assert people.trait is not None
-    return synthetic_cohort(rows, people.variants, people.trait)
+    cohort = synthetic_cohort(rows, people.variants, replace(people.trait, values=labels))
+    return cohort if split.train.trait is not None else cohort.with_trait(None)
 
 
-def _tables(
-    asked: Sequence[TaskPlugin], split: Split, cohorts: dict[str, Cohort], seed: int
-) -> Tables:
-    """Scores of all cohorts, as the tables of one job each."""
-    from genobench.report.collect import build
+def _labels(labels: Labels, n: int, seed: int) -> Labels:
+    """Those of the people fitted on, or ``n`` of them where the file is smaller."""
+    if n >= len(labels):
+        return labels
+    return labels[np.sort(rng(seed, "level").choice(len(labels), n, replace=False))]
 
-    records = [_record(name, split, seed) for name in cohorts]
-    for plugin in asked:
-        for record, entry in zip(records, _scored(plugin, split, cohorts, seed), strict=True):
-            record["scores"][plugin.card.name] = entry
-    generators, known = cards()
-    entrant = next(iter(cohorts))
-    shown = {name: card for name, card in generators.items() if name != entrant}
-    return build(records, shown, {**known, **{p.card.name: p.card for p in asked}})
+
+def _judged(
+    plugin: TaskPlugin,
+    name: str,
+    intake: Intake,
+    levels: Mapping[str, Mapping[str, Cohort]],
+    seed: int,
+) -> Judged:
+    """One task's table and verdicts, or why it cannot be scored."""
+    from genobench.report.outside import Judged
+    from genobench.report.verdicts import verdicts
+
+    card = plugin.card
+    try:
+        entries = _scored(plugin, name, intake, levels[card.name], seed)
+    except GenobenchError as error:
+        reason = str(error)
+        if intake.unlabelled and "trait" in reason:  # the task cannot know why there is none
+            reason = f"it needs labels, and there are none. {intake.unlabelled}"
+        say(f"{card.name}: not scored: {reason}")
+        return Judged(card, None, (), reason)
+    block = _block(plugin, name, intake, entries, seed)
+    return Judged(card, block, tuple(verdicts(block.tables[0], block, name)))
 
 
 def _scored(
-    plugin: TaskPlugin, split: Split, cohorts: dict[str, Cohort], seed: int
-) -> list[dict[str, Any]]:
-    """What one task says of every cohort, in the form of a record's score."""
-    from genobench.task import Reference, validated
+    plugin: TaskPlugin, name: str, intake: Intake, levels: Mapping[str, Cohort], seed: int
+) -> dict[str, dict[str, Any]]:
+    """What one task says of the file and of every level, in the form of a record's score.
 
-    task, name = plugin.load()(), plugin.card.name
+    Raises
+    ------
+    GenobenchError
+        When the task refuses the people or the file; a level that it refuses is left out.
+    """
+    from genobench.task import Reference, unmet, validated
+
+    if lacking := unmet(plugin.card, intake.split):
+        raise GenobenchError(lacking)
+    task, card = plugin.load()(), plugin.card
     began = time.monotonic()
-    reference = Reference(split, task.prepare(split, seed=derive(seed, "reference", name)))
-    entries = []
-    for cohort in cohorts.values():
-        found = task.score(cohort, reference, seed=derive(seed, "score", name))
-        metrics = {
-            metric: {**asdict(estimate), "version": plugin.card.metrics[metric].version}
-            for metric, estimate in validated(found, plugin.card).items()
+    split = _even(plugin, intake.split, seed)
+    statistics = task.prepare(split, seed=derive(seed, "reference", card.name))
+    reference = Reference(split, statistics)
+    entries = {}
+    for model, cohort in {name: intake.synthetic, **levels}.items():
+        try:
+            found = task.score(cohort, reference, seed=derive(seed, "score", card.name))
+        except GenobenchError as error:
+            if model == name:
+                raise
+            say(f"{card.name}: no level {model}: {error}")
+            continue
+        entries[model] = {
+            metric: {**asdict(estimate), "version": card.metrics[metric].version}
+            for metric, estimate in validated(found, card).items()
         }
-        entries.append({"metrics": metrics})
-    say(f"{name}: {time.monotonic() - began:.1f} s")
+        say(f"{card.name}: {model}, {time.monotonic() - began:.0f} s")
     return entries
 
 
-def _record(name: str, split: Split, seed: int) -> dict[str, Any]:
-    """As much of a record as tables need."""
-    return {
-        "key": name,
-        "job": {"model": name, "suite": "outside", "data": "your files", "data_key": "",
-                "split_seed": 0, "seed": seed},
-        "inputs": {"n_train": split.train.n, "n_test": split.test.n, "m": split.train.m},
-        "status": "ok",
-        "resources": {"fit_seconds": math.nan},
-        "scores": {},
-    }  # fmt: skip
+def _even(plugin: TaskPlugin, split: Split, seed: int) -> Split:
+    """Where samples are compared, no more test people than there are for the real level.
+
+    Most distances between samples fall with their size: a file that is compared with more people
+    than the level has would look better than real people for that alone.
+    """
+    from genobench.report import fidelity
+
+    surplus = split.test.n - split.control.n
+    if surplus <= 0 or plugin.card.metrics.keys().isdisjoint(fidelity.METRICS):
+        return split
+    rows = rng(seed, "even").permutation(split.test.n)[surplus:]
+    return replace(split, test=split.test.take(np.sort(rows)))
+
+
+def _block(plugin: TaskPlugin, name: str, intake: Intake, entries: Entries, seed: int) -> Block:
+    """The table of one task, built as from the records of a run."""
+    from genobench.report.collect import build
+
+    generators, _ = cards()
+    shown = {known: card for known, card in generators.items() if known != name}
+    split, task = intake.split, plugin.card
+    records = [
+        {
+            "key": model,
+            "job": {"model": model, "suite": "outside", "data": name, "data_key": "",
+                    "split_seed": 0, "seed": seed},
+            "inputs": {"n_train": split.train.n, "n_test": split.test.n, "m": split.train.m},
+            "status": "ok",
+            "resources": {"fit_seconds": math.nan},
+            "scores": {task.name: {"metrics": metrics}},
+        }
+        for model, metrics in entries.items()
+    ]  # fmt: skip
+    return build(records, shown, {task.name: task}).blocks[0]
+
+
+def _check_outputs(options: Namespace) -> None:
+    """Before any work: folders exist, nothing that is read is written over."""
+    given = {"--json": options.json, "--markdown": options.markdown}
+    outputs = {name: out for name, out in given.items() if out is not None}
+    if list(outputs.values()).count(STDOUT) > 1:
+        raise GenobenchError("--json and --markdown cannot both go to standard output")
+    for name, out in outputs.items():
+        if out == STDOUT:
+            continue
+        path = Path(out)
+        if path.suffix in (".bed", ".bim", ".fam") or path == options.pheno:
+            raise GenobenchError(f"{name} {out}: that is data; give the report another name")
+        if path.is_dir():
+            raise GenobenchError(f"{name} {out}: a folder; name a file in it")
+        if not path.parent.is_dir():
+            raise GenobenchError(f"{name} {out}: there is no folder {path.parent}; make it first")
+
+
+def _deliver(report: Report, options: Namespace) -> None:
+    """Print the summary, unless another form goes to standard output; write what was asked for."""
+    from genobench.commands.catalogue import print_json, terminal_width
+    from genobench.report import outside
+
+    if options.json is not None:
+        buffer = io.StringIO()
+        with redirect_stdout(buffer):
+            print_json(outside.as_json(report))
+        _write(options.json, buffer.getvalue())
+    if options.markdown is not None:
+        _write(options.markdown, outside.markdown(report))
+    if STDOUT not in (options.json, options.markdown):
+        from rich.console import Console
+
+        width = terminal_width()
+        console = Console(width=width, highlight=False, soft_wrap=True)
+        console.print(outside.text(report, width))
+
+
+def _write(out: str, text: str) -> None:
+    """To standard output, or into a file that appears complete or not at all."""
+    from genobench.run.store import write_whole
+
+    if out == STDOUT:
+        print(text, end="")
+        return
+    try:
+        write_whole(Path(out), lambda file: file.write(text.encode()))
+    except OSError as error:
+        raise GenobenchError(f"{out}: cannot be written ({error.strerror or error})") from error
+    say(f"written: {out}")

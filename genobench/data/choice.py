@@ -27,7 +27,7 @@ from genobench.data.gwas import (
 from genobench.data.labels import NOBODY, Labels
 from genobench.data.prepare import SNPS, DataSpec
 from genobench.data.source import Source
-from genobench.data.split import SplitIndices, split_people
+from genobench.data.split import SplitIndices, split_people, split_populations
 from genobench.data.summary_table import read_summary
 from genobench.errors import GenobenchError
 
@@ -64,9 +64,16 @@ class Candidates:
 
 
 def find_candidates(
-    spec: DataSpec, source: Source, labels: Labels, say: Callable[[str], None]
+    spec: DataSpec,
+    source: Source,
+    labels: Labels,
+    say: Callable[[str], None],
+    population: NDArray[Any] | None = None,
 ) -> Candidates:
-    """What to load of ``source`` for ``spec``: see the module."""
+    """What to load of ``source`` for ``spec``: see the module.
+
+    ``population`` is that of the labelled people, where the parts are of different ones.
+    """
     m = len(source.variants)
     wanted = spec.snps or min(SNPS, m)
     if wanted > m:
@@ -87,7 +94,7 @@ def find_candidates(
         return Candidates(None, None, None, None, {}, {"source": "training people"})
     say("larger than memory: association is streamed")
     group, relatives = _groups_of_source(source, labels)
-    split = split_people(labels.trait, seed=spec.split_seed, group=group)
+    split = _split(spec, labels.trait, group, population)
     association, sound, selection = _streamed(spec, source, labels, split)
     columns = _strongest(association, sound, spare)
     return Candidates(columns, association.at(columns), split, group, relatives, selection)
@@ -126,7 +133,24 @@ def settle_split(
     else:
         left = Labels(labels.people[rows], cohort.trait, labels.covariates[rows], None, {})
         group, relatives = _groups_of_source(source, left)
-    return split_people(cohort.trait, seed=spec.split_seed, group=group), group, relatives
+    population = cohort.samples["population"].to_numpy() if spec.train_population else None
+    return _split(spec, cohort.trait, group, population), group, relatives
+
+
+def _split(
+    spec: DataSpec, trait: Trait, group: NDArray[Any], population: NDArray[Any] | None
+) -> SplitIndices:
+    """People shared out among the parts, by population where the specification names two."""
+    if population is None or spec.train_population is None or spec.test_population is None:
+        return split_people(trait, seed=spec.split_seed, group=group)
+    return split_populations(
+        trait,
+        population,
+        train=spec.train_population,
+        test=spec.test_population,
+        seed=spec.split_seed,
+        group=group,
+    )
 
 
 def tested(

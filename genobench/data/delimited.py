@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import gzip
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
@@ -21,7 +22,7 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.Dat
     Parameters
     ----------
     path
-        Text, or text packed as .gz.
+        Text, or text packed as .gz; columns separated by tabs, blanks or commas.
     columns
         Columns kept beside the ids; None keeps all. Names may hold ``*``, ``:`` and dots.
 
@@ -39,19 +40,28 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.Dat
     """
     path = Path(path)
     try:
-        with _opened(path) as lines:
+        with opened_text(path) as lines:
             return _parsed(lines, path, columns)
     except OSError as error:
         raise GenobenchError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (EOFError, zlib.error) as error:
+        raise GenobenchError(cut_off(path)) from error
     except UnicodeDecodeError as error:
         raise GenobenchError(f"{path}: not a text table ({error})") from error
 
 
-def _opened(path: Path) -> TextIO:
-    """Text of a plain or gzipped file, without a byte order mark."""
-    if path.suffix == ".gz":
+def opened_text(path: Path) -> TextIO:
+    """Text of a plain or gzipped file, whatever its name, without a byte order mark."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    if packed or path.suffix == ".gz":
         return gzip.open(path, "rt", encoding="utf-8-sig")
     return path.open(encoding="utf-8-sig")
+
+
+def cut_off(path: Path) -> str:
+    """Message for a .gz whose end is lost or whose middle is spoilt."""
+    return f"{path}: packed, but cut off or damaged: copy or download it again"
 
 
 def _parsed(lines: TextIO, path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
@@ -72,7 +82,7 @@ def _parsed(lines: TextIO, path: Path, columns: Sequence[str] | None) -> pd.Data
         if len(fields) != len(names):
             raise GenobenchError(
                 f"{path}, line {number}: {len(fields)} value(s) for {len(names)} columns; an empty "
-                "value needs tabs between columns, or NA"
+                "value needs tabs between columns, or NA, and no value holds a separator"
             )
         rows.append([known.setdefault(f, f) for f in (_unquoted(fields[i]) for i in at)])
         numbers.append(number)
@@ -86,9 +96,9 @@ def _header(lines: TextIO, path: Path) -> tuple[str | None, list[str], int]:
         if line.startswith("##") or not line.strip():
             continue
         separator = "\t" if "\t" in line else None
-        names = [_unquoted(name) for name in line.rstrip("\r\n").split(separator)]
-        plain = [n.lstrip("#").upper() for n in names[:2]]
-        names[:2] = [p if p in ("FID", "IID") else n for p, n in zip(plain, names, strict=False)]
+        names = _names(line, separator)
+        if "IID" not in names and "IID" in (by_commas := _names(line, ",")):
+            separator, names = ",", by_commas
         if "IID" not in names:
             raise GenobenchError(
                 f"{path}, line {number}: no column IID among {', '.join(names[:8])}; the first "
@@ -98,6 +108,15 @@ def _header(lines: TextIO, path: Path) -> tuple[str | None, list[str], int]:
             raise GenobenchError(f"{path}, line {number}: column {repeated[0]} occurs twice")
         return separator, names, number
     raise GenobenchError(f"{path}: empty; it needs a header FID IID ... and a line per person")
+
+
+def _names(line: str, separator: str | None) -> list[str]:
+    """Column names of a header, the ids under their plain names."""
+    names = [_unquoted(name) for name in line.rstrip("\r\n").split(separator)]
+    plain = [n.lstrip("#").upper() for n in names[:2]]
+    return [p if p in ("FID", "IID") else n for p, n in zip(plain, names[:2], strict=True)] + names[
+        2:
+    ]
 
 
 def _unquoted(text: str) -> str:

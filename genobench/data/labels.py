@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +47,11 @@ class Labels:
 
 
 def read_labels(
-    spec: DataSpec, samples: pd.DataFrame, pheno: Path | None, own: Trait | None
+    spec: DataSpec,
+    samples: pd.DataFrame,
+    pheno: Path | None,
+    own: Trait | None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Labels:
     """Labels of ``spec``.
 
@@ -57,8 +63,12 @@ def read_labels(
         Table of the user's or of the named data set.
     own
         Trait that came with the genotypes (the simulated disease).
+    say
+        Told how codes of classes were read.
     """
-    keep, trait = _trait(spec, samples, pheno, own)
+    keep, trait = _trait(spec, samples, pheno, own, say)
+    if spec.trait_kind not in ("auto", trait.kind):
+        raise GenobenchError(f"--trait-kind {spec.trait_kind}: {trait.name} is {trait.kind}")
     table = _covariates(spec.covariates, samples, pheno)
     complete = table.notna().all(axis=1).to_numpy()
     both = keep & complete
@@ -86,7 +96,11 @@ def read_labels(
 
 
 def _trait(
-    spec: DataSpec, samples: pd.DataFrame, pheno: Path | None, own: Trait | None
+    spec: DataSpec,
+    samples: pd.DataFrame,
+    pheno: Path | None,
+    own: Trait | None,
+    say: Callable[[str], None],
 ) -> tuple[NDArray[np.bool_], Trait]:
     """Mask over ``samples`` and the values of those kept."""
     if spec.trait is None or (own is not None and spec.trait == own.name and spec.pheno is None):
@@ -94,7 +108,7 @@ def _trait(
             return np.ones(len(samples), dtype=bool), own
         if pheno is not None:
             raise GenobenchError(f"{pheno}: name the column of the label with --trait")
-        return tables.trait_from_fam(samples)
+        return tables.trait_from_fam(samples, kind=spec.trait_kind, say=say)
     if pheno is None:
         has = f"; it has {own.name}" if own is not None else ""
         raise GenobenchError(
@@ -103,7 +117,13 @@ def _trait(
     column, equals, value = spec.trait.rpartition("=")
     if equals and spec.trait not in tables.read_table(pheno).columns:
         return _indicator(spec.trait, tables.read_groups(pheno, column, samples), value)
-    return tables.read_trait(pheno, spec.trait, samples)
+    try:
+        return tables.read_trait(pheno, spec.trait, samples, kind=spec.trait_kind, say=say)
+    except tables.NotANumber as error:
+        example = shlex.quote(f"{spec.trait}={error.text}")
+        raise GenobenchError(
+            f"{error}. For people with one value against all others: --trait {example}"
+        ) from error
 
 
 def _indicator(name: str, text: pd.Series, value: str) -> tuple[NDArray[np.bool_], Trait]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,13 @@ from genobench.data import catalogue, choice, gwas, plink, public, quality, simu
 from genobench.data.clump import LD_PEOPLE, neighbour_r2
 from genobench.data.labels import Labels, read_labels
 from genobench.data.prepare import SNPS, DataSpec, source_checksums
+from genobench.data.simulated_trait import (
+    SimulatedTrait,
+    Truth,
+    embedded_truth,
+    marginal_effects,
+    simulate_trait,
+)
 from genobench.data.source import MemorySource, PlinkSource, Source
 from genobench.data.split import PARTS, Split, SplitIndices
 from genobench.errors import GenobenchError
@@ -24,6 +31,8 @@ Say = Callable[[str], None]
 
 ROW = "_row"  # columns by which people and SNPs are followed through quality control
 COLUMN = "_column"
+GENETIC = "_genetic"  # genetic value of each person, where the truth is known
+POPULATION_COLUMNS = ("population", "superpopulation")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +47,14 @@ class _Opened:
 def run(spec: DataSpec, say: Say) -> tuple[Split, dict[str, Any]]:
     """Split of a completed specification, and its report without the key."""
     opened = _open(spec, say)
-    labels = read_labels(spec, opened.source.samples, opened.pheno, opened.trait)
+    labels, truth = _labelled(spec, opened)
+    population = _populations(spec, opened)
+    if spec.train_population is not None:
+        labels = _of_populations(spec, labels, population)
     say(f"{len(labels.people)} people with {labels.trait.name}, {len(opened.source.variants)} SNPs")
-    candidates = choice.find_candidates(spec, opened.source, labels, say)
-    cohort, checked = _controlled(_loaded(opened, labels, candidates), say)
+    theirs = None if population is None else population[labels.people]
+    candidates = choice.find_candidates(spec, opened.source, labels, say, theirs)
+    cohort, checked = _controlled(_loaded(opened, labels, candidates, theirs, truth), say)
     rows = cohort.samples[ROW].to_numpy()
     settled = choice.settle_split(spec, opened.source, labels, candidates, cohort, rows)
     indices, group, relatives = settled
@@ -52,6 +65,8 @@ def run(spec: DataSpec, say: Say) -> tuple[Split, dict[str, Any]]:
     del cohort
     train = split.train
     selection["neighbour_r2"] = neighbour_r2(train.genotypes, train.variants)
+    if truth is not None:
+        selection["causal"] = int(train.variants["causal"].sum())
     return split, {
         "data": "plink" if spec.is_path else spec.name,
         "sources": source_checksums(spec),
@@ -78,18 +93,81 @@ def _open(spec: DataSpec, say: Say) -> _Opened:
     return _Opened(MemorySource(cohort), spec.pheno, cohort.trait)
 
 
-def _loaded(opened: _Opened, labels: Labels, candidates: choice.Candidates) -> Cohort:
-    """Labelled people and candidate SNPs, numbered, with trait and population."""
-    source = opened.source
-    cohort = source.read(labels.people, candidates.columns)
+def _labelled(spec: DataSpec, opened: _Opened) -> tuple[Labels, Truth | None]:
+    """Labels, and the truth about the trait where somebody made it."""
+    samples, simulated = opened.source.samples, SimulatedTrait.named(spec.trait)
+    if simulated is not None:
+        trait, truth = simulate_trait(simulated, opened.source)
+        return read_labels(replace(spec, trait=None), samples, opened.pheno, trait), truth
+    labels = read_labels(spec, samples, opened.pheno, opened.trait)
+    own = opened.trait
+    if own is None or not np.array_equal(labels.trait.values, own.values[labels.people]):
+        return labels, None
+    return labels, embedded_truth(opened.source)
+
+
+def _populations(spec: DataSpec, opened: _Opened) -> NDArray[Any] | None:
+    """(n,) population of everybody in the source, empty where not known; None without a column.
+
+    Of the columns that may hold them, the one in which both populations asked for are; without any
+    asked for, ``population``.
+    """
+    found: dict[str, NDArray[Any]] = {}
+    samples = opened.source.samples
+    listed = tables.read_table(opened.pheno).columns if opened.pheno is not None else ()
+    for column in POPULATION_COLUMNS:
+        if column in samples:
+            found[column] = samples[column].astype(str).to_numpy()
+        elif opened.pheno is not None and column in listed:
+            found[column] = tables.read_groups(opened.pheno, column, samples).to_numpy()
+    asked = {spec.train_population, spec.test_population} - {None}
+    fitting = [p for p in found.values() if asked <= set(p)]
+    if asked and not found:
+        raise GenobenchError(
+            f"--train-population: {spec.name} has no column population: name a table that has one "
+            "with --pheno"
+        )
+    if asked and not fitting:
+        known = "; ".join(f"{k}: {', '.join(sorted(set(p) - {''}))}" for k, p in found.items())
+        missing = ", ".join(sorted(map(str, asked)))
+        raise GenobenchError(f"populations {missing}: not both there. {spec.name} has {known}")
+    return fitting[0] if asked else found.get("population")
+
+
+def _of_populations(spec: DataSpec, labels: Labels, population: NDArray[Any] | None) -> Labels:
+    """Labels of the people of the two populations asked for."""
+    assert population is not None
+    kept = np.isin(
+        population[labels.people], [str(spec.train_population), str(spec.test_population)]
+    )
+    return Labels(
+        labels.people[kept],
+        Trait(labels.trait.name, labels.trait.kind, labels.trait.values[kept]),
+        labels.covariates[kept],
+        None if labels.group is None else labels.group[kept],
+        {**labels.counts, "other_populations": int((~kept).sum())},
+    )
+
+
+def _loaded(
+    opened: _Opened,
+    labels: Labels,
+    candidates: choice.Candidates,
+    population: NDArray[Any] | None,
+    truth: Truth | None,
+) -> Cohort:
+    """Labelled people and candidate SNPs, numbered, with trait, population and true effects."""
+    cohort = opened.source.read(labels.people, candidates.columns)
     samples = cohort.samples.drop(columns="phenotype", errors="ignore")
     samples[ROW] = np.arange(cohort.n)
-    if "population" not in samples and opened.pheno is not None:
-        table = tables.read_table(opened.pheno)
-        if "population" in table.columns:
-            everybody = tables.read_groups(opened.pheno, "population", source.samples)
-            samples["population"] = everybody.to_numpy()[labels.people]
-    variants = cohort.variants.assign(**{COLUMN: np.arange(cohort.m)})
+    if population is not None:
+        samples["population"] = population
+    variants = cohort.variants.drop(columns=["causal", "beta"], errors="ignore")
+    if truth is not None:
+        beta = truth.beta if candidates.columns is None else truth.beta[candidates.columns]
+        variants = variants.assign(causal=beta != 0, beta=beta)
+        samples[GENETIC] = truth.genetic[labels.people]
+    variants = variants.assign(**{COLUMN: np.arange(cohort.m)})
     return Cohort(cohort.genotypes, variants, samples, labels.trait)
 
 
@@ -136,9 +214,16 @@ def _finished(
 
     Missing calls of every group are drawn from the training people's allele frequencies. The
     column ``family`` says who was kept together, since relatives are no independent observations.
+    Where the truth about the trait is known, variants carry ``causal``, ``beta`` and
+    ``marginal_beta``, what a variant shows for itself and for those in LD with it.
     """
-    samples = cohort.samples.drop(columns=ROW).assign(family=[f"F{code}" for code in group])
+    samples = cohort.samples.drop(columns=[ROW, GENETIC], errors="ignore")
+    samples = samples.assign(family=[f"F{code}" for code in group])
     variants = cohort.variants.drop(columns=COLUMN).iloc[selected]
+    if GENETIC in cohort.samples:
+        genetic = cohort.samples[GENETIC].to_numpy(np.float64)
+        tagged = marginal_effects(cohort.genotypes, selected, genetic)
+        variants = variants.assign(marginal_beta=tagged)
     assert cohort.trait is not None
     parts: dict[str, Cohort] = {}
     shares: dict[str, float] = {}

@@ -14,6 +14,7 @@ from genobench.errors import GenobenchError
 MAGIC = b"\x6c\x1b"  # then \x01 when each variant is one run of bytes, \x00 when each person is
 BIM_COLUMNS = ("chrom", "id", "cm", "pos", "counted", "other")
 FAM_COLUMNS = ("fid", "iid", "father", "mother", "sex", "phenotype")
+PADDING_LOOKED_AT = 1_000  # variants whose last byte is read: of a huge file, few pages
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +59,8 @@ def scan_plink(path: str | Path) -> PlinkFiles:
     Raises
     ------
     GenobenchError
-        A file that is absent, a .bed that is truncated, foreign, sample-major or of another size
-        than its tables ask for, a table with a wrong number of columns, a position that is not a
+        A file that is absent, a .bed that is truncated, foreign, sample-major, of another size
+        than its tables ask for or with calls of people whom the .fam lacks, a table with a wrong number of columns, a position that is not a
         number (all with the line), two people with the same FID and IID.
     """
     prefix = prefix_of(path)
@@ -181,6 +182,7 @@ def _check_bed(bed: Path, n: int, m: int) -> None:
     per_variant = -(-n // 4)
     size, expected = bed.stat().st_size, 3 + m * per_variant
     if size == expected:
+        _check_padding(bed, n, m)
         return
     stored, rest = divmod(size - 3, per_variant)
     guess = (
@@ -192,3 +194,23 @@ def _check_bed(bed: Path, n: int, m: int) -> None:
         f"{bed}: {size} bytes, but {n} people (.fam) and {m} variants (.bim) take {expected}; "
         f"{guess}"
     )
+
+
+def _check_padding(bed: Path, n: int, m: int) -> None:
+    """Refuse calls behind the last person: of the size, one to three lost lines leave no trace.
+
+    The bits of a variant's last byte that belong to nobody are 0, as PLINK writes them. At most
+    `PADDING_LOOKED_AT` variants, evenly spaced, are looked at.
+    """
+    if not n % 4:
+        return
+    packed = np.memmap(bed, np.uint8, "r", offset=3, shape=(m, -(-n // 4)))
+    rows = np.unique(np.linspace(0, m - 1, min(m, PADDING_LOOKED_AT)).astype(np.int64))
+    beyond = packed[rows, -1] >> (2 * (n % 4))
+    if beyond.any():
+        raise GenobenchError(
+            f"{bed}: disagrees with its .fam, which lists {n} people: behind the last of them "
+            f"there are more calls (first at variant {int(rows[beyond > 0][0]) + 1}). The .fam has "
+            "lost lines, and whoever follows a lost line would get another person's genotypes: "
+            "take the .fam that was written with this .bed"
+        )

@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from genobench.data import catalogue
+from genobench.data.simulated_trait import SimulatedTrait
 from genobench.errors import GenobenchError
 
 if TYPE_CHECKING:
@@ -37,7 +38,11 @@ class DataSpec:
         Table with FID, IID and the columns named below; None: the named set's own, or the .fam.
     trait
         Column, or ``COLUMN=VALUE`` for a binary trait of a text column; None: the named set's
-        default, or the .fam's sixth column.
+        default, or the .fam's sixth column. ``simulated(h2=0.5,causal=20,seed=1)`` is simulated
+        on these genotypes: see `genobench.data.simulated_trait`.
+    trait_kind
+        ``auto``: values 0 / 1 / 2 are codes of classes, as in PLINK, others measurements; or
+        ``binary`` or ``quantitative``.
     covariates
         Columns of ``pheno``; sex and principal components are always used.
     gwas
@@ -50,17 +55,23 @@ class DataSpec:
         Column of people to be kept together; None: relatives by kinship; ``none``: nobody.
     split_seed
         Seed of the split and of filling in missing calls.
+    train_population, test_population
+        Training and validation people are of the one, test and control people of the other, by
+        the column ``population`` or ``superpopulation``; None: everybody is in every part.
     """
 
     name: str
     pheno: Path | None = None
     trait: str | None = None
+    trait_kind: Literal["auto", "binary", "quantitative"] = "auto"
     covariates: tuple[str, ...] = ()
     gwas: Path | None = None
     snps: int | None = None
     clump_r2: float | None = None
     group: str | None = None
     split_seed: int = 0
+    train_population: str | None = None
+    test_population: str | None = None
 
     @classmethod
     def for_name(cls, name: str, **changes: Any) -> DataSpec:
@@ -85,14 +96,24 @@ class DataSpec:
         )
 
     def completed(self) -> DataSpec:
-        """Defaults of the named data set in the place of None."""
+        """Defaults of the named data set in the place of None.
+
+        Raises
+        ------
+        GenobenchError
+            When one population is named and not the other.
+        """
+        if (self.train_population is None) != (self.test_population is None):
+            raise GenobenchError("--train-population and --test-population go together: name both")
+        simulated = SimulatedTrait.named(self.trait)
+        trait = simulated.name if simulated else self.trait  # one way of writing, one key
         if self.is_path:
-            return self
+            return replace(self, trait=trait)
         card = catalogue.find(self.name)
         own = self.pheno is None
         return replace(
             self,
-            trait=self.trait or (card.trait if own else None),
+            trait=trait or (card.trait if own else None),
             snps=self.snps or card.snps,
             group=self.group or card.group,
         )
@@ -107,6 +128,11 @@ class DataSpec:
         for what in ("pheno", "gwas"):
             path = getattr(spec, what)
             content[what] = file_checksum(path) if path else None
+        for what in ("train_population", "test_population"):
+            if content[what] is None:  # as in the keys of before there was such an option
+                del content[what]
+        if content["trait_kind"] == "auto":
+            del content["trait_kind"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

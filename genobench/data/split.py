@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -124,17 +125,83 @@ def split_people(
     """
     n = len(trait.values)
     shares = shares or (BIOBANK_SHARES if n >= BIOBANK else SHARES)
-    draw = rng(seed, "split")
-    strata = _strata(trait)
-    counts = np.bincount(strata)
-    wanted = np.outer(shares, counts)
-    codes = np.arange(n) if group is None else pd.factorize(np.asarray(group), sort=True)[0]
-    size = np.bincount(codes)
-    part = np.full(n, -1)
-    _place_groups(part, codes, size, strata, wanted, draw)
-    _place_singles(part, strata, wanted, draw)
-    _check_parts(part, trait, int(size.max(initial=0)))
+    part = _parts(trait, rng(seed, "split"), group, shares)
+    _check_parts(part, trait, _largest(group))
     return SplitIndices(*(np.flatnonzero(part == p) for p in range(len(PARTS))))
+
+
+def split_populations(
+    trait: Trait,
+    population: NDArray[Any],
+    *,
+    train: str,
+    test: str,
+    seed: int,
+    group: NDArray[Any] | None = None,
+) -> SplitIndices:
+    """Training and validation people of one population, test and control people of another.
+
+    Within either population people are shared out as by `split_people`, in the ratio that these
+    two parts have there. Nobody else is in any part, nor are relatives across the two populations:
+    of a group that lies in both, those of the test population are left out.
+
+    Parameters
+    ----------
+    population
+        (n,) text, empty where it is not known.
+    train, test
+        Two of its values.
+
+    Raises
+    ------
+    GenobenchError
+        When one of them is not there, listing those that are; when both are the same; when a part
+        would be empty or lack a class.
+    """
+    present = sorted({str(p) for p in population} - {""})
+    for name in (train, test):
+        if name not in present:
+            raise GenobenchError(
+                f"population {name}: nobody is of it; these people are of "
+                f"{', '.join(present) or 'no known population'}"
+            )
+    if train == test:
+        raise GenobenchError(
+            f"population {train} for training and for test: name two of {', '.join(present)}"
+        )
+    draw, part = rng(seed, "split", train, test), np.full(len(population), -1)
+    codes = np.arange(len(part)) if group is None else np.asarray(group)
+    here, there = (np.asarray(population) == name for name in (train, test))
+    there &= ~np.isin(codes, codes[here])
+    for where, first, (one, other) in ((here, 0, SHARES[:2]), (there, 2, SHARES[2:])):
+        rows = np.flatnonzero(where)
+        values = Trait(trait.name, trait.kind, trait.values[rows])
+        shares = (one / (one + other), other / (one + other))
+        part[rows] = first + _parts(values, draw, codes[rows], shares)
+    _check_parts(part, trait, _largest(codes[here | there]))
+    return SplitIndices(*(np.flatnonzero(part == p) for p in range(len(PARTS))))
+
+
+def _parts(
+    trait: Trait,
+    draw: np.random.Generator,
+    group: NDArray[Any] | None,
+    shares: Sequence[float],
+) -> NDArray[np.int64]:
+    """(n,) part of each person, 0, 1, ...: strata balanced, groups whole."""
+    n = len(trait.values)
+    strata = _strata(trait)
+    wanted = np.outer(shares, np.bincount(strata))
+    codes = np.arange(n) if group is None else pd.factorize(np.asarray(group), sort=True)[0]
+    part = np.full(n, -1)
+    _place_groups(part, codes, np.bincount(codes), strata, wanted, draw)
+    _place_singles(part, strata, wanted, draw)
+    return part
+
+
+def _largest(group: NDArray[Any] | None) -> int:
+    """People of the largest group."""
+    return 1 if group is None else max(pd.Series(group).value_counts(), default=0)
 
 
 def _strata(trait: Trait) -> NDArray[np.int64]:

@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from genobench.data.gwas import Association
+from genobench.data.spelling import chromosome, other_strand
 from genobench.errors import GenobenchError
 
-COMPLEMENT = str.maketrans("ACGT", "TGCA")
 AMBIGUOUS = frozenset({"AT", "TA", "CG", "GC"})
 
 
@@ -104,13 +104,13 @@ class _Lookup:
         keys = zip(table["chrom"], table["pos"], table["id"], strict=True)
         for row, (chrom, pos, name) in enumerate(keys):
             if pos > 0 and chrom:
-                self._by_position.setdefault((_chromosome(chrom), pos), []).append(row)
+                self._by_position.setdefault((chromosome(chrom), pos), []).append(row)
             if name:
                 self._by_id.setdefault(name, []).append(row)
 
     def find(self, chrom: str, pos: int, name: str) -> list[_Hit]:
         """Lines at the position, else lines of that name."""
-        rows = self._by_position.get((_chromosome(chrom), pos), [])
+        rows = self._by_position.get((chromosome(chrom), pos), [])
         positional = bool(rows)
         return [
             _Hit(*self._rows[row], positional=positional)
@@ -118,17 +118,13 @@ class _Lookup:
         ]
 
 
-def _chromosome(name: str) -> str:
-    """One spelling of each chromosome: PLINK writes X as 23."""
-    plain = name.lower().removeprefix("chr").lstrip("0")
-    return {"23": "x", "24": "y", "26": "mt", "m": "mt"}.get(plain, plain)
-
-
 def _alignment(hit: _Hit, counted: str, other: str) -> tuple[int, bool] | None:
     """(+1 or -1, on the other strand), or None when the alleles are others."""
-    for flipped in (False, True):
-        effect = hit.effect.translate(COMPLEMENT) if flipped else hit.effect
-        second = hit.other.translate(COMPLEMENT) if flipped else hit.other
+    written = hit.effect, hit.other
+    for flipped, pair in ((False, written), (True, other_strand(written))):
+        if pair is None:
+            return None
+        effect, second = pair
         if effect == counted and second in ("", other):
             return 1, flipped
         if effect == other and second in ("", counted):

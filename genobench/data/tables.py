@@ -1,13 +1,13 @@
 """Phenotype and covariate tables as PLINK users have them, joined to the genotyped people.
 
-White space or tabs between columns, a header with ``FID IID`` (or ``#FID IID``, ``#IID``, ``IID``).
+White space, tabs or commas between columns, a header with ``FID IID`` (or ``#FID IID``, ``#IID``, ``IID``).
 Missing is ``NA``, ``N/A``, ``nan``, ``.``, nothing at all, and exactly -9: a quantitative trait
 that truly takes the value -9 has to be shifted by its owner, as for PLINK.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +23,7 @@ from genobench.errors import GenobenchError
 __all__ = [
     "IdMatch",
     "Kind",
+    "NotANumber",
     "match_ids",
     "read_covariates",
     "read_groups",
@@ -36,8 +37,22 @@ MISSING_NUMBER = -9.0
 FEW_VALUES, MANY_PEOPLE = 4, 20  # so few distinct values among so many people look like codes
 
 
+class NotANumber(GenobenchError):
+    """Text where numbers are expected; ``text`` is the first."""
+
+    def __init__(self, message: str, text: str) -> None:
+        super().__init__(message)
+        self.text = text
+
+
 def read_trait(
-    path: str | Path, column: str, samples: pd.DataFrame, *, kind: Kind = "auto", least: int = 10
+    path: str | Path,
+    column: str,
+    samples: pd.DataFrame,
+    *,
+    kind: Kind = "auto",
+    least: int = 10,
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[NDArray[np.bool_], Trait]:
     """One column as the trait of those people who have it.
 
@@ -52,6 +67,8 @@ def read_trait(
         2 is case and 0 is missing, as in PLINK; without, 0 is control and 1 is case.
     least
         People that each class (a quantitative trait: the whole) must have.
+    say
+        Told in a line which codes were taken for what, with the number of people.
 
     Returns
     -------
@@ -68,11 +85,15 @@ def read_trait(
     table = read_table(path, [column])
     row = rows_of(table, samples, Path(path))
     numbers = _numbers(table[column], Path(path), column)
-    return _as_trait(numbers, row, f"{path}, column {column}", column, kind, least)
+    return _as_trait(numbers, row, f"{path}, column {column}", column, kind, least, say)
 
 
 def trait_from_fam(
-    samples: pd.DataFrame, *, kind: Kind = "auto", least: int = 10
+    samples: pd.DataFrame,
+    *,
+    kind: Kind = "auto",
+    least: int = 10,
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[NDArray[np.bool_], Trait]:
     """Sixth column of a .fam as trait; parameters, result and errors as `read_trait`."""
     if "phenotype" not in samples:
@@ -83,7 +104,7 @@ def trait_from_fam(
     if not numbers.fillna(0).any():  # 0 alone is PLINK's "unknown", not a cohort of controls
         raise GenobenchError("the .fam has no phenotype (all 0 or -9): name a table with --pheno")
     row = np.arange(len(samples))
-    return _as_trait(numbers, row, ".fam phenotype", "phenotype", kind, least)
+    return _as_trait(numbers, row, ".fam phenotype", "phenotype", kind, least, say)
 
 
 def read_covariates(
@@ -135,9 +156,10 @@ def _numbers(text: pd.Series, path: Path, column: str) -> pd.Series:
     wrong = ~np.isfinite(numbers) & (text != "")
     if wrong.any():
         line = wrong.index[wrong.to_numpy()][0]
-        raise GenobenchError(
+        raise NotANumber(
             f"{path}, line {line}, column {column}: {text[line]!r} is not a number; missing values "
-            "are NA"
+            "are NA",
+            str(text[line]),
         )
     return numbers.mask(numbers == MISSING_NUMBER)
 
@@ -155,6 +177,7 @@ def _as_trait(
     column: str,
     kind: Kind,
     least: int,
+    say: Callable[[str], None],
 ) -> tuple[NDArray[np.bool_], Trait]:
     """Mask and trait out of numbers by line and the line of each person."""
     values = _aligned(numbers, row).to_numpy()
@@ -163,7 +186,8 @@ def _as_trait(
     if not told.any():
         raise GenobenchError(f"{where}: every value is missing among the genotyped people")
     if _is_binary(values[told], lines[told], where, kind):
-        values = _cases(values, lines, where)
+        codes, values = values, _cases(values, lines, where)
+        say(_taken(codes, values, where))
         _refuse_small_classes(values, where, least)
         keep = ~np.isnan(values)
         return keep, Trait(column, "binary", values[keep].astype(np.float32))
@@ -190,7 +214,7 @@ def _is_binary(
         raise GenobenchError(
             f"{where}: codes or measurements? It has the values {_listed(distinct)} only, "
             f"{values[first]:g} first on line {lines[first]}; code two classes as 1 / 2 or 0 / 1, "
-            "a missing value as NA, or say that the trait is quantitative"
+            "a missing value as NA, or say --trait-kind quantitative"
         )
     return False
 
@@ -208,6 +232,16 @@ def _cases(values: NDArray[np.float64], lines: NDArray[np.int_], where: str) -> 
     if 2 not in found:
         return values
     return np.where(values == 0, np.nan, values - 1)
+
+
+def _taken(codes: NDArray[np.float64], values: NDArray[np.float64], where: str) -> str:
+    """What each code was taken for, and for how many of the genotyped people."""
+    parts = []
+    for code in np.unique(codes[~np.isnan(codes)]):
+        of_code = values[codes == code]
+        meaning = "missing" if np.isnan(of_code[0]) else "case" if of_code[0] else "control"
+        parts.append(f"{code:g} taken as {meaning} ({len(of_code):,} people)")
+    return f"{where}: {', '.join(parts)}"
 
 
 def _refuse_small_classes(values: NDArray[np.float64], where: str, least: int) -> None:

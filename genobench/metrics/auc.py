@@ -144,6 +144,31 @@ def tpr_at_fpr(
     return Interval(hits / cases.size, low, high)
 
 
+def detectable_auc(
+    cases: int, controls: int, *, tests: int = 1, level: float = LEVEL, power: float = 0.8
+) -> float:
+    """Smallest AUC above .5 that so many people would have shown.
+
+    .5 + (z_(1 - alpha / 2k) + z_power) SE, with the standard error of an AUC of .5,
+    sqrt((n1 + n0 + 1) / (12 n1 n0)) (Mann and Whitney 1947): a two-sided test at ``level``,
+    corrected for ``tests`` of them. At most 1.
+
+    Parameters
+    ----------
+    cases, controls
+        Independent people of either class; relatives are worth less than they count.
+    tests
+        Attacks that were tried.
+    level, power
+        Of the interval, and the chance to detect that AUC.
+    """
+    if min(cases, controls, tests) < 1:
+        raise GenobenchError("detectable AUC: it needs cases, controls and a test")
+    error = math.sqrt((cases + controls + 1) / (12 * cases * controls))
+    reach = float(norm.ppf(1 - (1 - level) / (2 * tests)) + norm.ppf(power))
+    return min(1.0, 0.5 + reach * error)
+
+
 def clopper_pearson(hits: float, n: int, *, level: float = LEVEL) -> tuple[float, float]:
     """Exact interval of a proportion (Clopper and Pearson, Biometrika 1934)."""
     tail = (1 - level) / 2

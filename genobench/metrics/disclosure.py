@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from genobench.cohort import Genotypes
 from genobench.errors import GenobenchError
 from genobench.metrics.auc import clopper_pearson, normal_interval
+from genobench.metrics.genotypes import checked
 from genobench.metrics.intervals import Interval
 from genobench.metrics.neighbours import encode, minimum, nearest
 
@@ -193,7 +194,7 @@ def _mean_variance(values: Floats) -> float:
 
 def _rows(genotypes: Genotypes) -> NDArray[np.void]:
     """Each row as one opaque value that can be sorted and compared."""
-    g = np.ascontiguousarray(genotypes)
+    g = np.ascontiguousarray(checked(genotypes, name="these"))
     return g.view(np.dtype((np.void, g.shape[1]))).ravel()
 
 

@@ -1,4 +1,4 @@
-"""Allele frequencies, genotype frequencies and heterozygosity."""
+"""Allele frequencies and genotype frequencies."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def frequency_rmse(synthetic: Genotypes, real: Genotypes) -> Interval:
     comparable(synthetic, real)
 
     def rmse(made: Sums, wanted: Sums) -> float:
-        return math.sqrt(np.mean((_allele(made) - _allele(wanted)) ** 2))
+        return math.sqrt(np.mean((allele_share(made) - allele_share(wanted)) ** 2))
 
-    return _jackknifed(synthetic, real, rmse, 1.0)
+    return compared(synthetic, real, rmse, 1.0)
 
 
 def frequency_max_z(synthetic: Genotypes, real: Genotypes) -> float:
@@ -74,20 +74,28 @@ def frequency_max_z(synthetic: Genotypes, real: Genotypes) -> float:
     return float((np.abs(difference) / np.sqrt(variance)).max())
 
 
-def rarest(frequency: Floats, *, share: float = 0.2) -> NDArray[np.bool_]:
-    """(m,) the ``share`` of SNPs with the lowest minor-allele frequency, at least one."""
-    count = max(1, round(share * len(frequency)))
+def fifth(frequency: Floats, number: int) -> NDArray[np.bool_]:
+    """(m,) the SNPs of one fifth by minor-allele frequency; ``number`` 0 rarest, 4 most common.
+
+    The rarest fifth holds one SNP at least; others are empty where there are too few SNPs.
+    """
+    if not 0 <= number < 5:
+        raise GenobenchError(f"fifth {number}: 0 (rarest) to 4 (most common)")
+    first, last = (round(edge * len(frequency) / 5) for edge in (number, number + 1))
     chosen = np.zeros(len(frequency), dtype=bool)
-    chosen[np.argsort(minor(frequency), kind="stable")[:count]] = True
+    order = np.argsort(minor(frequency), kind="stable")
+    chosen[order[first : max(last, 1 if number == 0 else 0)]] = True
     return chosen
 
 
-def rare_slope(synthetic: Genotypes, real: Genotypes, *, bin_frequency: Floats) -> Interval:
-    """Slope of synthetic on real minor-allele frequency among the rarest fifth of the SNPs.
+def minor_slope(
+    synthetic: Genotypes, real: Genotypes, *, bin_frequency: Floats, number: int = 0
+) -> Interval:
+    """Slope of synthetic on real minor-allele frequency in one fifth of the SNPs.
 
-    Generators tend to lose what is rare ("Matthew effect"): the slope falls below 1. It is the
-    slope through the origin under variance proportional to frequency, i.e. the ratio of summed
-    frequencies.
+    Generators tend to lose what is rare ("Matthew effect"): the slope falls below 1 among the
+    rarest. It is the slope through the origin under variance proportional to frequency, i.e. the
+    ratio of summed frequencies.
 
     Parameters
     ----------
@@ -97,23 +105,30 @@ def rare_slope(synthetic: Genotypes, real: Genotypes, *, bin_frequency: Floats) 
         (m,) counted-allele frequencies in *other* real people. They choose the SNPs and which
         allele is the minor one: chosen on ``real``, frequencies that are low by chance would make
         any fresh sample look as if it gained rare alleles.
+    number
+        Which `fifth`: 0 the rarest.
 
     Returns
     -------
     Interval
-        NaN when no real person carries any of these alleles. Jackknife over people.
+        NaN when no real person carries any of these alleles, or the fifth is empty. Jackknife over
+        people.
     """
     comparable(synthetic, real)
     if bin_frequency.shape != (real.shape[1],):
         raise GenobenchError(f"bin_frequency: {bin_frequency.shape} for {real.shape[1]} variants")
-    rare = rarest(bin_frequency)
-    flip = bin_frequency[rare] > 0.5
+    chosen = fifth(bin_frequency, number)
+    flip = bin_frequency[chosen] > 0.5
+    if not chosen.any():
+        return Interval(math.nan)
 
     def slope(made: Sums, wanted: Sums) -> float:
-        one, two = (np.where(flip, 1 - p, p).sum() for p in (_allele(made), _allele(wanted)))
+        one, two = (
+            np.where(flip, 1 - p, p).sum() for p in (allele_share(made), allele_share(wanted))
+        )
         return float(one / two) if two > 0 else math.nan
 
-    return _jackknifed(synthetic[:, rare], real[:, rare], slope, math.inf)
+    return compared(synthetic[:, chosen], real[:, chosen], slope, math.inf)
 
 
 def new_monomorphic(synthetic: Genotypes, real: Genotypes, *, maf: float = 0.01) -> Interval:
@@ -134,75 +149,27 @@ def genotype_variation(synthetic: Genotypes, real: Genotypes) -> Interval:
     comparable(synthetic, real)
 
     def variation(made: Sums, wanted: Sums) -> float:
-        return float(np.abs(_share(made) - _share(wanted)).sum(axis=0).mean() / 2)
+        return float(np.abs(genotype_share(made) - genotype_share(wanted)).sum(axis=0).mean() / 2)
 
-    return _jackknifed(synthetic, real, variation, 1.0)
-
-
-def heterozygosity(genotypes: Genotypes) -> Floats:
-    """(n,) share of heterozygous calls of each person."""
-    share: Floats = (checked(genotypes, name="these") == 1).mean(axis=1)
-    return share
+    return compared(synthetic, real, variation, 1.0)
 
 
-def heterozygosity_ratio(synthetic: Genotypes, real: Genotypes) -> Interval:
-    """Observed over expected heterozygosity, synthetic divided by real; jackknife.
-
-    Expected is 2p(1-p) at each sample's own frequencies, so the ratio sees inbreeding and mixing
-    of populations and not frequencies. NaN when either sample has no heterozygote.
-    """
-    comparable(synthetic, real)
-
-    def ratio(made: Sums, wanted: Sums) -> float:
-        one, two = _observed_over_expected(made), _observed_over_expected(wanted)
-        return one / two if two > 0 else math.nan
-
-    return _jackknifed(synthetic, real, ratio, math.inf)
-
-
-def heterozygosity_spread(synthetic: Genotypes, real: Genotypes) -> Interval:
-    """Standard deviation between people of their heterozygosity, synthetic divided by real.
-
-    Independent sites make people too much alike. Interval from the variance of log sd,
-    (kurtosis - 1) / 4n in each sample. NaN when the real people do not differ.
-    """
-    comparable(synthetic, real, at_least=4)
-    spread, error2 = [], 0.0
-    for g in (synthetic, real):
-        h = heterozygosity(g)
-        sd = float(h.std(ddof=1))
-        spread.append(sd)
-        if sd > 0:
-            kurtosis = float(np.mean(((h - h.mean()) / h.std()) ** 4))
-            error2 += (kurtosis - 1) / (4 * len(h))
-    if spread[1] == 0:
-        return Interval(math.nan)
-    ratio, factor = spread[0] / spread[1], math.exp(1.96 * math.sqrt(error2))
-    return Interval(ratio, ratio / factor, ratio * factor)
-
-
-def _jackknifed(
+def compared(
     synthetic: Genotypes, real: Genotypes, statistic: Callable[[Sums, Sums], float], high: float
 ) -> Interval:
+    """Statistic of the two samples' genotype counts (3, m), with a jackknife over their people."""
     counts = genotype_counts(synthetic), genotype_counts(real)
     return clipped(people_jackknife(*counts, statistic), 0.0, high)
 
 
-def _share(counts: Sums) -> Floats:
+def genotype_share(counts: Sums) -> Floats:
     """(3, m) genotype frequencies from counts."""
     shares: Floats = counts / counts.sum(axis=0)
     return shares
 
 
-def _allele(counts: Sums) -> Floats:
+def allele_share(counts: Sums) -> Floats:
     """(m,) frequency of the counted allele from genotype counts."""
-    share = _share(counts)
+    share = genotype_share(counts)
     frequency: Floats = share[1] / 2 + share[2]
     return frequency
-
-
-def _observed_over_expected(counts: Sums) -> float:
-    """Heterozygotes observed over 2p(1-p) expected, summed over SNPs; NaN when nothing varies."""
-    p = _allele(counts)
-    expected = float(np.sum(2 * p * (1 - p)))
-    return float(_share(counts)[1].sum()) / expected if expected > 0 else math.nan

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genobench.cohort import Genotypes
 from genobench.errors import GenobenchError
+from genobench.metrics import agreement
+from genobench.metrics.agreement import INFORMATIVE as INFORMATIVE
 from genobench.metrics.frequency import minor
 from genobench.metrics.genotypes import checked, comparable
 from genobench.metrics.intervals import (
     Interval,
     Sums,
     block_jackknife,
-    block_sums,
     blocks,
     clipped,
     group_rows,
@@ -25,8 +27,8 @@ from genobench.metrics.intervals import (
 
 Band = NDArray[np.float32]  # (reach, m): row d-1, column j is SNP j with SNP j + d
 
-INFORMATIVE = 0.5  # below this agreement of real with real, r2 is noise
 RARE = 0.01
+PEOPLE = 1 << 16  # whose dosages are held in float32 at once; their sums stay below 2^24
 
 
 @dataclass(frozen=True)
@@ -99,23 +101,46 @@ def r2_band(genotypes: Genotypes, *, reach: int) -> Band:
     (reach, m) float32; row d-1 column j is the pair (j, j + d), 0 beyond the last SNP.
     """
     checked(genotypes, name="these", at_least=4)
-    n, m = genotypes.shape
-    reach = min(reach, m - 1)
-    z = standardised(genotypes)
-    band = np.zeros((reach, m), dtype=np.float32)
+    sums = band_sums(genotypes, reach=min(reach, genotypes.shape[1] - 1))
+    return r2_of(sums).astype(np.float32)
+
+
+def band_sums(genotypes: Genotypes, *, reach: int) -> Sums:
+    """(3 + reach, m) number of people, sums of x, of x^2 and, row by row, of x_j x_j+d.
+
+    Whole numbers, exact: products of ``PEOPLE`` people are summed in float32, which holds them,
+    and people beyond in float64. They add up over groups of people.
+    """
+    m = genotypes.shape[1]
+    sums = np.zeros((3 + reach, m))
     width = max(reach, 256)
-    for first in range(0, m, width):
-        left = z[:, first : first + width]
-        product = left.T @ z[:, first : first + width + reach]  # (<= width, <= width + reach)
-        for d in range(1, reach + 1):
-            diagonal = np.diagonal(product, offset=d)
-            band[d - 1, first : first + len(diagonal)] = (diagonal / n) ** 2
-    np.minimum(band, 1.0, out=band)
-    alive = z.any(axis=0)
+    for start in range(0, len(genotypes), PEOPLE):
+        x = genotypes[start : start + PEOPLE].astype(np.float32)
+        sums[0] += len(x)
+        sums[1] += x.sum(axis=0)
+        sums[2] += np.einsum("ij,ij->j", x, x)
+        for first in range(0, m, width):
+            product = x[:, first : first + width].T @ x[:, first : first + width + reach]
+            for d in range(1, reach + 1):
+                diagonal = np.diagonal(product, offset=d)
+                sums[2 + d, first : first + len(diagonal)] += diagonal
+    return sums
+
+
+def r2_of(sums: Sums) -> NDArray[np.float64]:
+    """(reach, m) r2 from `band_sums`, its bias removed; as `r2_band`, in float64."""
+    n, reach, m = sums[0, 0], len(sums) - 3, sums.shape[1]
+    mean = sums[1] / n
+    variance = sums[2] / n - mean**2
+    scale = np.where(variance > 1e-9, 1 / np.sqrt(np.maximum(variance, 1e-9)), 0)
+    r2 = np.zeros((reach, m))
     for d in range(1, reach + 1):
-        row = band[d - 1, : m - d]
-        row -= np.where(alive[: m - d] & alive[d:], (1 - row) / (n - 2), 0).astype(np.float32)
-    return band
+        one, two = slice(0, m - d), slice(d, m)
+        scales = scale[one] * scale[two]
+        row = r2[d - 1, one]
+        row[:] = np.minimum(((sums[2 + d, one] / n - mean[one] * mean[two]) * scales) ** 2, 1)
+        row -= np.where(scales > 0, (1 - row) / (n - 2), 0)
+    return r2
 
 
 def standardised(genotypes: Genotypes) -> NDArray[np.float32]:
@@ -128,50 +153,36 @@ def standardised(genotypes: Genotypes) -> NDArray[np.float32]:
     return scaled
 
 
+def half_bands(genotypes: Genotypes, *, reach: int, rng: np.random.Generator) -> tuple[Band, Band]:
+    """`r2_band` of two random halves of the people, for reliabilities."""
+    checked(genotypes, name="real", at_least=8)
+    order, half = rng.permutation(len(genotypes)), len(genotypes) // 2
+    one, two = order[:half], order[half : 2 * half]
+    return r2_band(genotypes[one], reach=reach), r2_band(genotypes[two], reach=reach)
+
+
 def reliability(genotypes: Genotypes, which: Pairs, *, rng: np.random.Generator) -> float:
     """Correlation of r2 that a second sample of as many real people would show.
 
-    The correlation between two random halves, stepped up to full size (Spearman-Brown). Near 0 on
-    LD-pruned SNPs: there r2 holds noise only and comparing it says nothing.
+    Near 0 on LD-pruned SNPs: there r2 holds noise only and comparing it says nothing.
     """
-    checked(genotypes, name="real", at_least=8)
-    order, half = rng.permutation(len(genotypes)), len(genotypes) // 2
-    parts = (order[:half], order[half : 2 * half])
-    one, two = (r2_band(genotypes[rows], reach=len(which.valid)) for rows in parts)
-    r = _correlation(_moments(one, two, which).sum(axis=0))
-    return 0.0 if math.isnan(r) or r <= 0 else 2 * r / (1 + r)
+    bands = half_bands(genotypes, reach=len(which.valid), rng=rng)
+    return agreement.reliability(*bands, which.valid)
 
 
 def r2_correlation(synthetic: Band, real: Band, which: Pairs) -> Interval:
     """Pearson correlation of r2 over the pairs; block jackknife. NaN without pairs that vary."""
-    return clipped(block_jackknife(_moments(synthetic, real, which), _correlation), -1.0, 1.0)
+    return agreement.correlation(synthetic, real, which.valid)
 
 
 def r2_slope(synthetic: Band, real: Band, which: Pairs, *, reliable: float = 1.0) -> Interval:
-    """Slope of synthetic on real r2; block jackknife.
-
-    Noise in the real r2 flattens any slope by their `reliability`; dividing by it makes a second
-    real sample show 1.
-    """
-    if not 0 < reliable <= 1:
-        raise GenobenchError(f"reliability {reliable}: must lie in (0, 1]")
-
-    def slope(t: Sums) -> float:
-        n, x, y, xx, xy = t[:5]
-        spread = n * xx - x * x
-        return float((n * xy - x * y) / spread / reliable) if spread > 1e-12 else math.nan
-
-    return block_jackknife(_moments(synthetic, real, which), slope)
+    """Slope of synthetic on real r2, corrected for their `reliability`; block jackknife."""
+    return agreement.slope(synthetic, real, which.valid, reliable=reliable)
 
 
 def r2_rmse(synthetic: Band, real: Band, which: Pairs) -> Interval:
     """Root mean squared difference of r2 over the pairs; block jackknife. NaN without a pair."""
-
-    def rmse(t: Sums) -> float:
-        n, _, _, xx, xy, yy = t
-        return math.sqrt(max(xx - 2 * xy + yy, 0.0) / n) if n else math.nan
-
-    return clipped(block_jackknife(_moments(synthetic, real, which), rmse), 0.0, math.inf)
+    return agreement.rmse(synthetic, real, which.valid)
 
 
 def decay_bins(which: Pairs, *, count: int = 12) -> NDArray[np.int64]:
@@ -201,18 +212,33 @@ def decay_distance(synthetic: Band, real: Band, bins: NDArray[np.int64]) -> Inte
     block = blocks(bins.shape[1])
     at = block[j] * width + bins[d, j]
     cells = (int(block.max()) + 1) * width
-    weights = (np.ones(len(d)), synthetic[d, j], real[d, j])
-    sums = np.stack(
-        [np.bincount(at, w, minlength=cells).reshape(-1, width) for w in weights], axis=1
-    )
+    sums = _curves(synthetic[d, j], real[d, j], at, cells)
+    per_block = sums.reshape(3, -1, width).transpose(1, 0, 2)
+    return clipped(block_jackknife(per_block, _area), 0.0, math.inf)
 
-    def area(t: Sums) -> float:
-        used = t[0] > 0
-        curves = t[1:, used] / t[0, used]
-        under = float(np.sum(np.clip(curves[1], 0, None)))
-        return float(np.abs(curves[0] - curves[1]).sum()) / under if under > 0 else math.nan
 
-    return clipped(block_jackknife(sums, area), 0.0, math.inf)
+def decay_area(synthetic: NDArray[Any], real: NDArray[Any], bins: NDArray[np.int64]) -> float:
+    """The value of `decay_distance` alone, from two bands (reach, m) of any precision."""
+    _same_shape(synthetic, real, bins)
+    width = int(bins.max()) + 1 if bins.size else 0
+    if width == 0:
+        return math.nan
+    used = bins >= 0
+    return _area(_curves(synthetic[used], real[used], bins[used], width))
+
+
+def _curves(y: NDArray[Any], x: NDArray[Any], at: NDArray[np.int64], cells: int) -> Sums:
+    """(3, cells) number of pairs, sums of synthetic and of real r2 in each cell."""
+    weights = (np.ones(len(at)), y, x)
+    return np.array([np.bincount(at, w, minlength=cells) for w in weights])
+
+
+def _area(t: Sums) -> float:
+    """From (3, bins) sums."""
+    used = t[0] > 0
+    curves = t[1:, used] / t[0, used]
+    under = float(np.sum(np.clip(curves[1], 0, None)))
+    return float(np.abs(curves[0] - curves[1]).sum()) / under if under > 0 else math.nan
 
 
 def far_excess(
@@ -267,22 +293,6 @@ def _mean_r2(products: Sums, which: NDArray[np.bool_]) -> float:
 def subsample_columns(m: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """At most ``most`` of m column numbers, in order."""
     return np.arange(m) if m <= most else np.sort(rng.choice(m, most, replace=False))
-
-
-def _moments(y: Band, x: Band, which: Pairs) -> Sums:
-    """(blocks, 6) n, sum x, y, xx, xy, yy over valid pairs; a pair belongs to its left SNP."""
-    _same_shape(y, x, which.valid)
-    v = which.valid
-    a, b = np.where(v, x, 0).astype(np.float64), np.where(v, y, 0).astype(np.float64)
-    parts = (v, a, b, a * a, a * b, b * b)
-    per_snp = np.stack([p.sum(axis=0) for p in parts], axis=1)
-    return block_sums(per_snp, blocks(len(per_snp)))
-
-
-def _correlation(t: Sums) -> float:
-    n, x, y, xx, xy, yy = t
-    spread = (n * xx - x * x) * (n * yy - y * y)
-    return float((n * xy - x * y) / math.sqrt(spread)) if spread > 1e-12 else math.nan
 
 
 def _same_shape(*arrays: NDArray[np.generic]) -> None:

@@ -12,21 +12,21 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.stats import norm
 
 from genobench.cohort import Genotypes
 from genobench.errors import GenobenchError
 from genobench.metrics.auc import LEVEL, auc_interval
+from genobench.metrics.configurations import Expected, configurations, copy_ratio
+from genobench.metrics.genotypes import checked
 from genobench.metrics.intervals import Interval
 from genobench.metrics.neighbours import Codes, minimum
 
 Floats = NDArray[np.float64]
-LENGTHS = (12, 16, 24)
-STARTS = 512  # windows of one length
+LENGTHS = (16, 32)
 COPIED = 0.99  # belief that an intact window was copied; below 1 a mismatch is survivable
-PRIOR = 0.1  # shape of the gamma prior of a configuration's frequency
+SHARED = 0.3  # how often a non-member shares a segment with a member without R showing it
 
 
 def nearest_scores(candidates: Genotypes | Codes, synthetic: Genotypes | Codes) -> Floats:
@@ -87,6 +87,7 @@ def frequency_scores(candidates: Genotypes, synthetic: Genotypes, reference: Gen
 
     Sites are taken as independent. Source: Sankararaman et al., Nature Genetics 2009.
     """
+    _all_checked(candidates, synthetic, reference)
     log_ratio = []
     for counted in (True, False):
         parts = []
@@ -109,7 +110,9 @@ def frequency_floor(m: int, n: int) -> float:
 
 
 def windows(chromosomes: NDArray[np.generic], length: int) -> list[slice]:
-    """Windows of ``length`` neighbouring variants, sliding within chromosomes.
+    """Windows of ``length`` neighbouring variants, a sixteenth of it apart, within chromosomes.
+
+    So dense, since a copied segment that is hardly longer than a window holds it at few places.
 
     Parameters
     ----------
@@ -118,19 +121,14 @@ def windows(chromosomes: NDArray[np.generic], length: int) -> list[slice]:
     length
         Variants per window, at most 40 (configurations are base-3 numbers in 64 bits). A shorter
         chromosome is one window.
-
-    Returns
-    -------
-    One at every variant, or further apart where that would make more than about `STARTS`.
     """
     if not 1 <= length <= 40:
         raise GenobenchError(f"windows hold 1 to 40 variants, not {length}")
-    step = -(-len(chromosomes) // STARTS)
     edges = (np.flatnonzero(chromosomes[1:] != chromosomes[:-1]) + 1).tolist()
     found = []
     for start, end in pairwise([0, *edges, len(chromosomes)]):
         last = max(end - length, start)
-        starts = {*range(start, last + 1, step), last}
+        starts = {*range(start, last + 1, max(1, length // 16)), last}
         found += [slice(a, min(a + length, end)) for a in sorted(starts)]
     return found
 
@@ -141,23 +139,26 @@ def windowed_scores(
     reference: Genotypes,
     chromosomes: NDArray[np.generic],
     *,
+    trained: int | None = None,
     lengths: tuple[int, ...] = LENGTHS,
 ) -> Floats:
-    """Windowed density ratio, (n,): finds people of whom only segments were copied.
+    """Windowed likelihood ratio, (n,): finds people of whom only segments were copied.
 
-    Sum over windows of log(1 - w + w LR). LR is the likelihood ratio of the candidate's
-    configuration in that window, copied into S once against not copied,
+    Sum over windows of their length times log(1 - w + w LR'). LR compares the number c_S of people
+    of S who carry the candidate's configuration in that window under two hypotheses (`copy_ratio`):
+    it was copied from the candidate some Poisson number of times, beside copies of others, or from
+    others alone. How many others carry it follows from their number in R and from what shorter
+    windows of R predict (`Expected`): most configurations of a long window are seen nowhere else,
+    and some of them are far rarer than others.
 
-        LR = c_S / (c_S + c_R + PRIOR) (r + s) / s,
+    LR' = LR / (1 - SHARED + SHARED LR) is bounded: now and then a non-member shares a rare segment
+    by descent with a member, so that one segment, however rare, convicts nobody. The weight
+    w = COPIED min(1, h_S / h_R)^16 compares the shares of S and of R whose configuration somebody
+    (else) in R carries. Where segments of two people were joined the synthetic configurations are
+    unlike real ones, and such a window says nothing of either: without the weight it drowns the
+    others.
 
-    with c the people of S and of R who carry it. It follows from Poisson counts around a frequency
-    of unknown size (gamma prior; the candidate and R observed), as the ratio of the negative
-    binomial probabilities of c_S - 1 and c_S.
-
-    The weight w = COPIED min(1, h_S / h_R)^8 compares the shares of S and of R whose configuration
-    somebody (else) in R carries. Where segments of two people were joined the synthetic
-    configurations are unlike real ones, and such a window says nothing of either: without the
-    weight it drowns the others.
+    Linear in people and in variants.
 
     Parameters
     ----------
@@ -165,22 +166,35 @@ def windowed_scores(
         (n, m), (s, m), (r, m) complete genotypes.
     chromosomes
         (m,); windows stay within one.
+    trained
+        People the generator was trained on, so that s / trained copies of each are expected; None:
+        as many as synthetic ones.
     lengths
-        Variants per window. Longer ones rarely lie within one segment, and a long segment is seen
-        by every short window inside.
+        Variants per window; a segment is seen by every window inside it.
     """
+    _all_checked(candidates, synthetic, reference)
     n, s, r = len(candidates), len(synthetic), len(reference)
     columns = np.ascontiguousarray(np.concatenate([synthetic, reference, candidates]).T)
+    expected = Expected(columns[:, s:], r)
     total = np.zeros(n)
-    for length in lengths:
-        for window in windows(chromosomes, length):
-            who = _configurations(columns[window])
-            c_s, c_r = (np.bincount(part, minlength=who.max() + 1) for part in (who[:s], who[s:-n]))
-            known_s, known_r = (c_r[who[:s]] > 0).sum() + 1, (c_r[who[s:-n]] > 1).sum() + 1
-            likeness = min(1.0, known_s / (s + 1) * (r + 1) / known_r)
-            own_s, own_r = c_s[who[-n:]], c_r[who[-n:]]
-            weight = COPIED * likeness**8
-            total += np.log(1 - weight + weight * own_s / (own_s + own_r + PRIOR) * (r + s) / s)
+    order = sorted({(w.start, w.stop) for length in lengths for w in windows(chromosomes, length)})
+    for start, stop in order:
+        who = configurations(columns[start:stop])
+        c_s, c_r = (np.bincount(part, minlength=who.max() + 1) for part in (who[:s], who[s:-n]))
+        known_s, known_r = (c_r[who[:s]] > 0).sum() + 1, (c_r[who[s:-n]] > 1).sum() + 1
+        likeness = min(1.0, known_s / (s + 1) * (r + 1) / known_r)
+        ratio = copy_ratio(
+            c_s[who[-n:]],
+            c_r[who[-n:]],
+            expected.predicted(start, stop),
+            synthetic=s,
+            reference=r,
+            trained=trained or s,
+        )
+        weight = COPIED * likeness**16
+        bounded = ratio / (1 - SHARED + SHARED * ratio)
+        total += (stop - start) * np.log(1 - weight + weight * bounded)
+        expected.forget(start)
     return total
 
 
@@ -210,32 +224,8 @@ def strongest(
     return Interval(max(e.value for e in each), max(e.low for e in each), max(e.high for e in each))
 
 
-def _configurations(columns: Genotypes) -> NDArray[np.int64]:
-    """(n,) number of each person's configuration, counted from 0; (w, n) variants by people."""
-    code = np.zeros(columns.shape[1], np.uint64)
-    for column in columns:
-        code *= np.uint64(3)
-        code += column.view(np.uint8)
-    slots = 1 << (2 * code.size + 1).bit_length()
-    numbers: NDArray[np.int64] = _numbered(code, np.full(slots, -1, np.int64))
-    return numbers
-
-
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _numbered(code: Any, table: Any) -> Any:
-    """Distinct codes numbered as they appear: a hash table in linear time, where a sort is not."""
-    mask = np.uint64(table.size - 1)
-    number = np.empty(code.size, np.int64)
-    first = np.empty(code.size, np.int64)  # who had the number first
-    found = 0
-    for i in range(code.size):
-        mixed = code[i] * np.uint64(0x9E3779B97F4A7C15)
-        slot = (mixed ^ (mixed >> np.uint64(32))) & mask
-        while table[slot] >= 0 and code[first[table[slot]]] != code[i]:
-            slot = (slot + np.uint64(1)) & mask
-        if table[slot] < 0:
-            table[slot] = found
-            first[found] = i
-            found += 1
-        number[i] = table[slot]
-    return number
+def _all_checked(candidates: Genotypes, synthetic: Genotypes, reference: Genotypes) -> None:
+    """Calls, all three: expected dosages would be cut to whole ones unsaid."""
+    checked(candidates, name="candidate")
+    checked(synthetic, name="synthetic")
+    checked(reference, name="reference")

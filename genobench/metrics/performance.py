@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import expit
 
 from genobench.cohort import Labels
 from genobench.metrics.auc import auc_contrast, auc_interval
 from genobench.metrics.intervals import Z95, Interval, normal
 from genobench.metrics.prediction import Floats, Kind
+from genobench.metrics.risk import draw_variance, logistic_lines
 
 
 def performance(scores: Floats, labels: Labels, kind: Kind) -> Interval:
@@ -70,7 +70,13 @@ def contrast(
 
 
 def mean_gap(
-    scores: Floats, others: Floats, labels: Labels, kind: Kind, *, rng: np.random.Generator
+    scores: Floats,
+    others: Floats,
+    labels: Labels,
+    kind: Kind,
+    *,
+    rng: np.random.Generator,
+    overlap: float = 0.0,
 ) -> Interval:
     """Performance of one predictor minus the mean performance of others, on the same people.
 
@@ -81,21 +87,58 @@ def mean_gap(
     others
         (k, h), k >= 1: the same predictor fitted k times in another way, such as to draws of real
         people or to shuffled labels.
+    overlap
+        Share of the same people that each of several draws takes.
 
     Returns
     -------
     Interval
-        Its variance is that over the people scored; for k > 1 also that between the others, which
-        is how far apart such fits land by chance.
+        Its variance is that over the people scored; for k > 1 also how far apart such fits land by
+        chance (`risk.draw_variance`).
     """
     k = len(others)
-    between = 0.0
-    if k > 1:
-        each = [performance(other, labels, kind).value for other in others]
-        between = float(np.var(each, ddof=1)) * (1 + 1 / k)
+    each = np.array([performance(other, labels, kind).value for other in others])
+    between = draw_variance(each, overlap=overlap)
     weights = np.concatenate([[1.0], np.full(k, -1 / k)])
     every = np.vstack([scores[None], others])
     return contrast(every, labels, weights, kind, rng=rng, extra_variance=between)
+
+
+def apart(
+    scores: Floats,
+    labels: Labels,
+    others: Floats,
+    other_labels: Labels,
+    kind: Kind,
+    *,
+    rng: np.random.Generator,
+    extra_variance: float = 0.0,
+) -> Interval:
+    """Mean performance of some predictors on some people minus that of others on other people.
+
+    Parameters
+    ----------
+    scores, labels
+        (k, n), (n,); k >= 1.
+    others, other_labels
+        (j, h), (h,); j >= 1.
+    rng, extra_variance
+        As in `contrast`.
+
+    Returns
+    -------
+    Interval
+        The variances over the two groups of people add up. NaN where labels of a binary trait are
+        of one class.
+    """
+    value, variance = 0.0, extra_variance
+    for sign, each, y in ((1, scores, labels), (-1, others, other_labels)):
+        if np.ptp(y) == 0:
+            return Interval(math.nan)
+        mean = contrast(each, y, np.full(len(each), 1 / len(each)), kind, rng=rng)
+        value += sign * mean.value
+        variance += ((mean.high - mean.low) / (2 * Z95)) ** 2
+    return normal(value, math.sqrt(variance))
 
 
 def label_lift(scores: Floats, shuffled: Floats, labels: Labels, kind: Kind) -> Interval:
@@ -128,29 +171,16 @@ def calibration_slope(predictor: Floats, labels: Labels, kind: Kind) -> Interval
     spread = float(predictor.std())
     if spread < 1e-12:
         return Interval(math.nan)
-    x = np.stack([np.ones_like(predictor), (predictor - predictor.mean()) / spread], axis=1)
-    y = labels.astype(np.float64)
+    x = (predictor - predictor.mean()) / spread
     if kind == "quantitative":
-        theta = x.T @ y / len(y)  # the columns are orthogonal, of mean square 1
-        residual = y - x @ theta
+        y = labels - labels.mean(dtype=np.float64)
+        value = float(x @ y) / len(y)  # x has mean square 1
+        residual = y - x * value
         error = math.sqrt(float(residual @ residual) / max(len(y) - 2, 1) / len(y))
     else:
-        theta, error = _logit_slope(x, y)
-    return normal(float(theta[1]) / spread, error / spread)
-
-
-def _logit_slope(x: Floats, y: Floats) -> tuple[Floats, float]:
-    """Newton's coefficients of a logistic regression on two columns, and the slope's error."""
-    theta, information = np.zeros(2), np.eye(2)
-    for _ in range(25):
-        p = expit(x @ theta)
-        # the small ridge keeps classes that a predictor separates fully from dividing by zero
-        information = (x * (p * (1 - p))[:, None]).T @ x + 1e-6 * np.eye(2)
-        step = np.clip(np.linalg.solve(information, x.T @ (y - p)), -2, 2)
-        theta = theta + step
-        if np.abs(step).max() < 1e-9:
-            break
-    return theta, math.sqrt(float(np.linalg.inv(information)[1, 1]))
+        slopes, errors = logistic_lines(x, labels, np.ones((1, len(x))))
+        value, error = float(slopes[0]), float(errors[0])
+    return normal(value / spread, error / spread)
 
 
 def _correlations(scores: Floats, labels: Labels, people: Floats) -> Floats:

@@ -1,8 +1,9 @@
 """Predictors of a trait from genotypes, by which a source of training data is judged.
 
-Three kinds of predictor, because one alone can be fooled: the marginal one sees allele frequencies
-per class only, the joint linear one needs the LD, the trees see interactions. Each is fitted on one
-source of people, with nothing tuned elsewhere, and hands out scores for people of another.
+Several kinds of predictor, because one alone can be fooled: the marginal one sees allele
+frequencies per class only, the joint linear one needs the LD (as does LDpred-inf, in `polygenic`),
+the trees see interactions. Each is fitted on one source of people, with nothing tuned elsewhere,
+and hands out scores for people of another.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from genobench.cohort import Genotypes, Labels
 Floats = NDArray[np.float64]
 Kind = Literal["binary", "quantitative"]
 PENALTIES = np.geomspace(1e-3, 1e3, 25)  # of the ridge, per person and unit of variance
+FOLDS = 5
+DEPTHS = (1, 2, 3, 5)  # of trees, tried on the training source: 1 is additive
+TRIED_ON = 20_000  # people are enough to choose a depth
 
 
 def marginal_scores(train: Genotypes, labels: Labels, test: Genotypes) -> Floats:
@@ -144,10 +148,53 @@ class Ridge:
         return found[1:] / root, float(found[0] / root0)
 
 
+def cross_fitted(
+    genotypes: Genotypes, labels: Labels, kind: Kind, *, rng: np.random.Generator
+) -> Floats:
+    """Ridge predictions of people by the other people of the same source.
+
+    Parameters
+    ----------
+    genotypes, labels
+        (n, m), (n,).
+    rng
+        Deals the people into `FOLDS` folds.
+
+    Returns
+    -------
+    (n,) linear predictor of each person, fitted without the person's fold.
+    """
+    fold = folds(labels, rng)
+    scores = np.zeros(len(labels))
+    for k in range(FOLDS):
+        out, kept = fold == k, fold != k
+        if out.any() and kept.any():
+            ridge = Ridge.of(genotypes[kept])
+            scores[out] = ridge.predict(*ridge.fit(labels[kept], kind), genotypes[out])
+    return scores
+
+
+def folds(labels: Labels, rng: np.random.Generator) -> NDArray[np.int64]:
+    """(n,) fold 0 to `FOLDS` - 1 of each person: of each run of people in label order one each.
+
+    Folds are alike in their labels, whether these are classes or numbers; otherwise what a fold
+    lacks the others have too much of, and predictions across folds would come out below chance.
+    """
+    n = len(labels)
+    order = np.lexsort((rng.permutation(n), labels))
+    dealt = rng.permuted(np.tile(np.arange(FOLDS), (-(-n // FOLDS), 1)), axis=1)
+    fold = np.empty(n, dtype=np.int64)
+    fold[order] = dealt.ravel()[:n]
+    return fold
+
+
 def tree_scores(
     train: Genotypes, labels: Labels, test: Genotypes, *, kind: Kind, seed: int
 ) -> Floats:
-    """Gradient-boosted trees, stopped early on a fifth of the training source itself.
+    """Gradient-boosted trees; depth and number chosen on a fifth of the training source itself.
+
+    Each of `DEPTHS` is tried on (at most `TRIED_ON` of) the people of the source, and the one with
+    the least loss in the held fifth is grown on all others until that loss no longer falls.
 
     Parameters
     ----------
@@ -162,24 +209,50 @@ def tree_scores(
     -------
     (h,) margin; zeros when the labels leave nothing to learn or to stop on.
     """
+    rng = np.random.default_rng(seed)
+    held = _inner(labels, kind, rng)
+    if not held.any() or any(np.ptp(part) == 0 for part in (labels[held], labels[~held])):
+        return np.zeros(len(test))
+    tried = np.arange(len(labels))
+    if len(tried) > TRIED_ON:
+        tried = np.sort(rng.choice(tried, TRIED_ON, replace=False))
+    matrices = _matrices(train[tried], labels[tried], held[tried])
+    models = [_boosted(matrices, kind, depth, seed) for depth in DEPTHS]
+    losses = [float(model.best_score) for model in models]
+    model = models[int(np.argmin(losses))]
+    if len(tried) < len(labels):
+        depth = DEPTHS[int(np.argmin(losses))]
+        model = _boosted(_matrices(train, labels, held), kind, depth, seed)
+    margin = model.inplace_predict(
+        test.astype(np.float32),
+        iteration_range=(0, model.best_iteration + 1),
+        predict_type="margin",
+    )
+    return np.asarray(margin, np.float64)
+
+
+def _matrices(train: Genotypes, labels: Labels, held: NDArray[np.bool_]) -> tuple[Any, Any]:
+    """What trees are grown on, and the held people."""
     import xgboost
 
-    held = _inner(labels, kind, np.random.default_rng(seed))
-    if any(np.ptp(part) == 0 for part in (labels[held], labels[~held]) if part.size) or (
-        not held.any()
-    ):
-        return np.zeros(len(test))
     matrices: list[Any] = []
     for rows in (~held, held):
         data, y = train[rows].astype(np.float32), labels[rows]
         ref = matrices[0] if matrices else None
         matrices.append(xgboost.QuantileDMatrix(data, y, max_bin=4, ref=ref, nthread=_threads()))
+    return matrices[0], matrices[1]
+
+
+def _boosted(matrices: tuple[Any, Any], kind: Kind, depth: int, seed: int) -> Any:
+    """Trees of one depth, as many as lower the loss of the held people."""
+    import xgboost
+
     settings = {
         "objective": "binary:logistic" if kind == "binary" else "reg:squarederror",
         "eval_metric": "logloss" if kind == "binary" else "rmse",
         "tree_method": "hist",
         "max_bin": 4,  # a genotype has three values
-        "max_depth": 3,
+        "max_depth": depth,
         "eta": 0.1,
         "subsample": 0.8,
         "colsample_bytree": 0.5,
@@ -187,20 +260,14 @@ def tree_scores(
         "seed": seed % 2**31,
         "nthread": _threads(),
     }
-    model = xgboost.train(
+    return xgboost.train(
         settings,
         matrices[0],
-        num_boost_round=300,
+        num_boost_round=400,
         evals=[(matrices[1], "held")],
         early_stopping_rounds=20,
         verbose_eval=False,
     )
-    margin = model.inplace_predict(
-        test.astype(np.float32),
-        iteration_range=(0, model.best_iteration + 1),
-        predict_type="margin",
-    )
-    return np.asarray(margin, np.float64)
 
 
 def _inner(labels: Labels, kind: Kind, rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -32,6 +32,10 @@ class Axes:
     scale: NDArray[np.float32]
     components: NDArray[np.float32]
 
+    def leading(self, count: int) -> Axes:
+        """The first ``count`` axes only."""
+        return Axes(self.mean, self.scale, self.components[:, :count])
+
 
 def fit_axes(genotypes: Genotypes, *, components: int = 10) -> Axes:
     """Leading principal components of standardised dosages.
@@ -65,7 +69,9 @@ def fit_axes(genotypes: Genotypes, *, components: int = 10) -> Axes:
         raise GenobenchError("real genotypes: all people are identical, there is no structure")
     loadings = z.T @ vectors[:, keep] / np.sqrt(values[keep]) if n < m else vectors[:, keep]
     largest = loadings[np.abs(loadings).argmax(axis=0), np.arange(len(keep))]
-    return Axes(mean, scale, (loadings * np.sign(largest)).astype(np.float32))
+    # in C order, as it comes back from disk: products then agree to the last bit
+    directions = np.ascontiguousarray(loadings * np.sign(largest), dtype=np.float32)
+    return Axes(mean, scale, directions)
 
 
 def project(genotypes: Genotypes, axes: Axes) -> Scores:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +12,8 @@ from genobench.generator import Card
 from genobench.report.scale import ABOVE, MEMORISING, Rescaled, overall, rescale
 from genobench.report.stats import Summary, standings, summarise
 from genobench.report.tables import Block, Cell, Cost, Failure, Record, Row, Table, Tables
+from genobench.run.ledger import without_reference
+from genobench.run.record import cut_short
 from genobench.task import MetricCard, TaskCard
 
 ROLES = ("entrant", "ceiling", "floor", "leak")
@@ -26,7 +30,8 @@ def build(
     Parameters
     ----------
     records
-        Job records. Of several for one model and seed on the same data, the newest counts.
+        Job records. Of several for one model and seed on the same data, the newest counts; of
+        several versions of a model (source, settings, device), that of its newest record.
     generators, tasks
         Cards by name. A model without a card is shown under the name in its record; a task
         without one cannot be ranked and is left out with a note on the page of its data set.
@@ -70,17 +75,20 @@ def _block(
     tasks: Mapping[str, TaskCard],
     options: str,
 ) -> Block:
-    newest: dict[tuple[str, int], Record] = {}
-    for record in sorted(records, key=lambda r: (str(r.get("finished")), r["key"])):
-        newest[record["job"]["model"], int(record["job"]["seed"])] = record
+    ordered = sorted(records, key=lambda r: (str(r.get("finished")), r["key"]))
+    versions = {r["job"]["model"]: _version(r) for r in ordered}
+    current = [r for r in ordered if _version(r) == versions[r["job"]["model"]]]
+    newest = {(r["job"]["model"], int(r["job"]["seed"])): r for r in current}
     kept = [newest[key] for key in sorted(newest)]
     seeds = tuple(sorted({seed for _, seed in newest}))
     jobs: dict[str, dict[int, Record]] = {}
     for (model, seed), record in newest.items():
         jobs.setdefault(model, {})[seed] = record
-    notes = _common_notes(len(records) - len(kept), seeds, jobs)
+    notes = _common_notes(len(current) - len(kept), seeds, jobs)
+    notes += _version_notes(ordered, versions)
     scored = sorted({t for r in kept for t in r.get("scores", {}) if _metrics(r, t) is not None})
     notes += [f"Task {t} has scores but no card here: not shown." for t in scored if t not in tasks]
+    notes += [*_skipped_notes(kept), *_impossible_notes(kept), *_budget_notes(kept)]
     tables = tuple(
         _table(name, tasks[t], jobs, seeds, generators, notes) for t in scored if t in tasks
     )
@@ -92,7 +100,7 @@ def _block(
         inputs=next((r["inputs"] for r in kept if r.get("inputs")), {}),
         seeds=seeds,
         models=tuple(sorted(jobs)),
-        jobs_done=sum(not _failures(r) for r in kept),
+        jobs_done=sum(not _failures(r) and not _impossible(r) for r in kept),
         jobs_asked=len(jobs) * len(seeds),
         tables=tables,
         failures=tuple(f for r in kept for f in _failures(r)),
@@ -117,12 +125,74 @@ def _common_notes(
     return notes + [f"{m} has no record of seed {which}." for m, which in absent.items() if which]
 
 
+def _skipped_notes(records: Iterable[Record]) -> list[str]:
+    """Why a model has no values in a task that it was asked for, once per reason."""
+    reasons: dict[tuple[str, str], set[str]] = {}
+    for record in records:
+        for task, entry in record.get("scores", {}).items():
+            if "skipped" in entry:
+                reasons.setdefault((task, entry["skipped"]), set()).add(record["job"]["model"])
+    return [
+        f"Task {task}, left out for {', '.join(sorted(models))}: {reason}."
+        for (task, reason), models in sorted(reasons.items())
+    ]
+
+
+def _version(record: Record) -> tuple[str, ...]:
+    """What makes records of one model comparable: its source, its settings, its device."""
+    job = record["job"]
+    return (
+        str(record.get("software", {}).get("plugin_sha256", "")),
+        json.dumps(job.get("settings", {}), sort_keys=True),
+        str((job.get("budget") or {}).get("device", "")),
+    )
+
+
+def _version_notes(records: Sequence[Record], versions: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """How many records were left out because their model, or where it ran, has changed since."""
+    models = [r["job"]["model"] for r in records]
+    old = Counter(m for m, r in zip(models, records, strict=True) if _version(r) != versions[m])
+    return [
+        f"{m}: {n} older record{'s' if n > 1 else ''} of another version (source, settings or "
+        f"device) {'were' if n > 1 else 'was'} left out."
+        for m, n in sorted(old.items())
+    ]
+
+
+def _budget_notes(records: Iterable[Record]) -> list[str]:
+    """Fits that ended because their time was up; with more of it they may do better."""
+    asked = Counter(r["job"]["model"] for r in records)
+    short = Counter(r["job"]["model"] for r in records if r["status"] == "ok" and cut_short(r))
+    return [
+        f"{m}: {n} of {asked[m]} fit{'s' if asked[m] > 1 else ''} used up the time given; a longer "
+        "--timeout repeats them."
+        for m, n in sorted(short.items())
+    ]
+
+
+def _impossible(record: Record) -> dict[str, str]:
+    """Tasks that could not be scored for want of a reference, and why."""
+    reasons = {t: without_reference(record, t) for t in record.get("scores", {})}
+    return {task: reason for task, reason in reasons.items() if reason}
+
+
+def _impossible_notes(records: Iterable[Record]) -> list[str]:
+    """Tasks that these data do not allow, each said once."""
+    reasons = {item for record in records for item in _impossible(record).items()}
+    return [f"Task {task} is not possible on these data: {why}." for task, why in sorted(reasons)]
+
+
 def _failures(record: Record) -> list[Failure]:
     """The fit that failed, or every task that failed on its sample."""
     if record["status"] != "ok":
         error, phase = record.get("error") or {}, str(record.get("phase", ""))
         return [_failure(record, record["status"], phase, error)]
-    failed = {t: e["error"] for t, e in record.get("scores", {}).items() if "error" in e}
+    impossible = _impossible(record)
+    failed = {
+        t: e["error"]
+        for t, e in record.get("scores", {}).items()
+        if "error" in e and t not in impossible
+    }
     return [_failure(record, "not scored", f"score:{t}", e) for t, e in sorted(failed.items())]
 
 

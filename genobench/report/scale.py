@@ -37,8 +37,8 @@ def rescale(
     """(x - floor) / (ceiling - floor), with the interval of ``x`` over people and seeds.
 
     Undefined where a control is missing, where floor and ceiling coincide within their intervals,
-    and where they stand the wrong way round. Above the ceiling counts what lies beyond it by more
-    than the interval of the difference.
+    and where they stand the wrong way round. Above the ceiling counts what is better than it by
+    more than the interval of the difference; beyond a target is not better.
     """
     if floor is None or math.isnan(floor.value):
         return Rescaled(note="no floor was run")
@@ -53,8 +53,8 @@ def rescale(
         return Rescaled(note=REVERSED)
     ends = sorted((end - floor.value) / span for end in x.both)
     value = (x.value - floor.value) / span
-    beyond = (value - 1) * abs(span) > margin(x, ceiling) and x is not ceiling
-    return Rescaled(value, Interval(*ends), ABOVE if beyond else "")
+    better = card.loss(ceiling.value) - card.loss(x.value) > margin(x, ceiling)
+    return Rescaled(value, Interval(*ends), ABOVE if better and x is not ceiling else "")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from genobench import registry
 from genobench.run import environment, executor, prepared
 from genobench.run.events import Listener
 from genobench.run.job import Job, asked
-from genobench.run.ledger import outcome
+from genobench.run.ledger import outcome, without_reference
 from genobench.run.plan import Overwrite, Plan, decide
 from genobench.run.progress import Tracker
 from genobench.run.request import Request, RunOptions, resolve
@@ -31,12 +32,13 @@ class Summary:
     ----------
     keys
         Keys of the jobs asked, whose records tables are made from.
-    asked, kept
-        Jobs asked, and those whose records were there already.
+    asked, kept, kept_failures
+        Jobs asked, those whose records were there already, and those of them that had failed.
     statuses
         Jobs asked by status: ``ok``, ``scores failed``, ``failed``, ``timeout`` ..., ``missing``.
     problems
-        One line per job that did not end well, with its log.
+        One line per job that did not end well, with its log; before them one per task that is
+        not possible on these data.
     seconds
         Wall-clock time of this run.
     harness_share
@@ -46,6 +48,7 @@ class Summary:
     keys: tuple[str, ...]
     asked: int
     kept: int
+    kept_failures: int
     statuses: Mapping[str, int]
     problems: tuple[str, ...]
     seconds: float
@@ -76,6 +79,8 @@ def run_benchmark(options: RunOptions, on_event: Listener = lambda _: None) -> S
         known = store.records()  # foreign ones are refused before anything is computed
         if options.overwrite != "never":
             prepared.ensure(store, wanted.data, on_event)
+        prepared.note_options(store, wanted.data)
+        store.note_specs({p.checksum: p.spec for p in wanted.models if not p.module})
         planned = _plan(wanted, store, options.overwrite)
         run = _execute(store, wanted, planned, known, on_event)
         return _summary(store, planned, run, time.monotonic() - began)
@@ -97,14 +102,15 @@ def _execute(
     fits = sum(todo.action == "fit" for todo in remaining)
     store.require_space(fits * int(inputs["n_train"]) * int(inputs["m"]))
     folder = store.data_folder(wanted.data.key)
-    references = References(store, folder, wanted.limits, tracker)
+    people = partial(prepared.people, folder)
+    references = References(store, folder, wanted.limits, tracker, people=people)
     jobs = Jobs(
         store,
         folder,
         tracker,
         inputs=inputs,
         software=environment.software(),
-        people=lambda: prepared.people(folder),
+        people=people,
     )
     absent = references.absent(remaining)
     tracker.expect(remaining, known, references=len(absent))
@@ -147,11 +153,13 @@ def _job(wanted: Request, plugin: registry.GeneratorPlugin, seed: int, split: st
 def _summary(store: Store, planned: Plan, tracker: Tracker, seconds: float) -> Summary:
     """Statuses of all jobs asked, as the records now stand."""
     statuses: Counter[str] = Counter()
+    impossible: dict[str, str] = {}
     problems = []
     for todo in planned.todos:
         record = store.read_record(todo.job.key)
         status, problem = outcome(record, {t.task: t.score_key(todo.job) for t in planned.tasks})
         statuses[status] += 1
+        impossible |= _impossible(store, planned, record)
         if problem:
             log = store.log_path(todo.job.key)
             problems.append(f"{todo.job.title}: {status}: {problem} (log: {log})")
@@ -159,8 +167,22 @@ def _summary(store: Store, planned: Plan, tracker: Tracker, seconds: float) -> S
         keys=tuple(todo.job.key for todo in planned.todos),
         asked=len(planned.todos),
         kept=len(planned.kept),
+        kept_failures=len(planned.kept_failures),
         statuses=dict(statuses),
-        problems=tuple(problems),
+        problems=(*impossible.values(), *problems),
         seconds=seconds,
         harness_share=tracker.harness_seconds / max(tracker.child_seconds, 1e-9),
     )
+
+
+def _impossible(store: Store, planned: Plan, content: Mapping[str, Any] | None) -> dict[str, str]:
+    """By task, why a record has no score of it: its statistics of these people failed."""
+    found = {}
+    for task in planned.tasks:
+        message = without_reference(content, task.task) if content else ""
+        if message:
+            log = store.log_path(task.reference_key)
+            found[task.task] = (
+                f"task {task.task} is not possible on these data: {message} (log: {log})"
+            )
+    return found

@@ -67,6 +67,8 @@ class Ended:
     ----------
     stopped
         ``timeout`` or ``memory`` when the parent stopped it; empty otherwise.
+    limit
+        The limit it was stopped for: seconds or bytes; None otherwise.
     exit_code, signal
         Exit status, or the name of the signal that ended it.
     phase, error
@@ -87,6 +89,7 @@ class Ended:
     finished: bool
     seconds: float
     last_lines: tuple[str, ...]
+    limit: float | None = None
 
 
 class Child:
@@ -221,6 +224,9 @@ class Child:
             finished=self.finished,
             seconds=seconds,
             last_lines=self._log.last_lines(),
+            limit={"timeout": self.limits.seconds, "memory": self.limits.memory_bytes}.get(
+                self._stopped
+            ),
         )
 
     def _signal(self, number: signal.Signals) -> None:

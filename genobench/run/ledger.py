@@ -14,6 +14,7 @@ from genobench.run.job import Asked
 from genobench.run.plan import Todo
 from genobench.run.store import Store
 
+REFERENCE = "reference: "  # begins the error of a score whose reference could not be made
 INTERRUPTS = ("SIGTERM", "SIGINT", "SIGHUP")
 
 
@@ -154,6 +155,8 @@ def outcome(content: Mapping[str, Any] | None, keys: Mapping[str, str]) -> tuple
     """Status of a job as asked (``keys`` of its scores by task), and what failed, in a line.
 
     Besides the statuses of records there are ``missing``, ``scores missing``, ``scores failed``.
+    A task without a reference failed as well, but for no fault of this job: it is not among what
+    failed, and is reported once for all jobs.
     """
     if content is None:
         return "missing", ""
@@ -161,10 +164,18 @@ def outcome(content: Mapping[str, Any] | None, keys: Mapping[str, str]) -> tuple
         return str(content["status"]), str(content["error"]["message"])
     stored = content["scores"]
     current = {task: stored[task] for task in keys if stored.get(task, {}).get("key") == keys[task]}
-    failed = [f"{task}: {s['error']['message']}" for task, s in current.items() if "error" in s]
+    failed = {task: s["error"]["message"] for task, s in current.items() if "error" in s}
     if failed:
-        return "scores failed", "; ".join(failed)
+        own = [f"{t}: {m}" for t, m in failed.items() if not m.startswith(REFERENCE)]
+        return "scores failed", "; ".join(own)
     return ("ok" if len(current) == len(keys) else "scores missing"), ""
+
+
+def without_reference(content: Mapping[str, Any], task: str) -> str:
+    """Why ``task`` could not be scored for want of a reference; "" when it was not that."""
+    error = content.get("scores", {}).get(task, {}).get("error") or {}
+    message = str(error.get("message") or "")
+    return message.removeprefix(REFERENCE) if message.startswith(REFERENCE) else ""
 
 
 def explain(ended: Ended, people: Collection[str] = ()) -> tuple[record.Status, dict[str, Any]]:
@@ -194,7 +205,10 @@ def explain(ended: Ended, people: Collection[str] = ()) -> tuple[record.Status, 
         signal=ended.signal,
         last_lines=ended.last_lines,
         people=people,
+        limit=ended.limit,
     )
+    if ended.error is None:
+        error["message"] = message  # our own words, which hold no id, only figures that look so
     return status, error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from genobench.data import prepare as preparation
 from genobench.errors import GenobenchError
 from genobench.run.events import Listener, Said
-from genobench.run.store import Store
+from genobench.run.store import Store, write_whole
 
 if TYPE_CHECKING:
     from genobench.data.prepare import DataSpec
@@ -29,6 +30,41 @@ def ensure(store: Store, data: DataSpec, on_event: Listener) -> None:
         done.split.save(folder)
         (folder / "report.json").write_text(json.dumps(done.report, indent=1) + "\n")
         (folder / "inputs.json").write_text(json.dumps(describe(data, done.split), indent=1) + "\n")
+
+
+def note_options(store: Store, data: DataSpec) -> None:
+    """Keep beside the prepared data the words of the command line that name them.
+
+    ``options.txt`` is published with leaderboards and says ``path/to/cohort.bed``;
+    ``options.local.txt`` has the paths as they are, to repeat a job on this machine.
+    """
+    folder = store.data_folder(data.key)
+    if not folder.is_dir():
+        return
+    for name, public in (("options.txt", True), ("options.local.txt", False)):
+        _write_text(folder / name, shlex.join(option_words(data, public=public)) + "\n")
+
+
+def _write_text(path: Path, text: str) -> None:
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+def option_words(data: DataSpec, *, public: bool) -> list[str]:
+    """Words of the command line that name ``data``; what has its default is left out."""
+    words = ["--data", _path(data.name, public=public) if data.is_path else data.name]
+    for field in fields(data):
+        value = getattr(data, field.name)
+        if field.name == "name" or value is None or value == field.default:
+            continue
+        text = ",".join(value) if isinstance(value, tuple) else str(value)
+        words.append(f"--{field.name.replace('_', '-')}")
+        words.append(_path(text, public=public) if isinstance(value, Path) else text)
+    return words
+
+
+def _path(name: str, *, public: bool) -> str:
+    """A file in full, or without saying where somebody keeps it."""
+    return f"path/to/{Path(name).name}" if public else str(Path(name).absolute())
 
 
 def is_ready(store: Store, data: DataSpec) -> bool:

@@ -7,7 +7,7 @@ import math
 import os
 import platform
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -79,6 +79,11 @@ def score_entry(
     return {"key": key, "seed": seed, "seconds": seconds, "metrics": metrics}
 
 
+def score_skipped(reason: str, *, key: str, seed: int) -> dict[str, Any]:
+    """A task that does not apply to this model, as it stands in a record: done, with no metric."""
+    return {"key": key, "seed": seed, "seconds": 0.0, "metrics": {}, "skipped": reason}
+
+
 def score_failure(error: Mapping[str, Any], *, key: str, seed: int, seconds: float) -> Any:
     """A task that failed on this sample, as it stands in a record: an error in place of metrics."""
     return {"key": key, "seed": seed, "seconds": seconds, "error": dict(error)}
@@ -92,33 +97,76 @@ def failure(
     signal: str | None,
     last_lines: Sequence[str],
     people: Iterable[str] = (),
+    limit: float | None = None,
 ) -> dict[str, Any]:
-    """What went wrong, without paths and without ids of ``people``."""
+    """What went wrong, without paths and without ids of ``people``.
+
+    ``limit`` is the one that it ran into: seconds or bytes.
+    """
     lines = [message, *last_lines[-LAST_LINES:]]
     clean = [line[:LINE_LENGTH] for line in redacted(lines, people)]
-    return {
+    error = {
         "type": kind,
         "message": clean[0],
         "exit_code": exit_code,
         "signal": signal,
         "last_lines": clean[1:],
     }
+    return error if limit is None else {**error, "limit": limit}
 
 
 def redacted(lines: Sequence[str], people: Iterable[str] = ()) -> list[str]:
-    """Lines with folders cut from paths; ids of people, the user and the machine blanked.
+    """Lines with folders cut from paths and without ids; see `without_ids`."""
+    # Ids may hold slashes, so that they go before the folders do.
+    return [_FOLDERS.sub("", line) for line in without_ids(lines, people)]
 
-    Ids that are plain numbers of fewer than five digits cannot be told from counts and shapes, and
-    stay.
+
+def without_ids(lines: Sequence[str], people: Iterable[str] = ()) -> list[str]:
+    """Lines with ids of people, the user and the machine blanked.
+
+    An id is blanked wherever it stands whole, the longest first: between characters that are
+    neither letter nor digit, or at an end of the line. A count or a shape that equals somebody's
+    id goes with it; the line numbers of a traceback stay. Ids of one character are no more than
+    letters and digits, and stay too.
     """
-    private = {p for p in (*people, *_own_names()) if not (p.isdigit() and len(p) < 5)}
-
-    def blank(word: re.Match[str]) -> str:
-        return "<id>" if word.group() in private else word.group()
-
-    return [re.sub(r"[\w.\-]+", blank, _FOLDERS.sub("", line)) for line in lines]
+    private = frozenset(p for p in (*people, *_own_names()) if len(p) > 1)
+    lengths = sorted({len(p) for p in private}, reverse=True)
+    return [_blanked(line, private, lengths) for line in lines]
 
 
+def _blanked(line: str, private: Collection[str], lengths: Sequence[int]) -> str:
+    """One line with every whole occurrence of a ``private`` text replaced."""
+    pieces, at = [], 0
+    number = _CODE_LINE.match(line)
+    kept = range(*number.span(1)) if number else range(0)
+    for start in _starts(line):
+        if start < at or start in kept:
+            continue
+        for length in lengths:
+            end = start + length
+            if line[start:end] in private and _whole(line, start, end):
+                pieces += [line[at:start], "<id>"]
+                at = end
+                break
+    return "".join([*pieces, line[at:]])
+
+
+def _starts(line: str) -> Iterator[int]:
+    """Places where something whole may begin: not inside a word."""
+    before = False
+    for place, character in enumerate(line):
+        word = character.isalnum() or character == "_"
+        if not (before and word):
+            yield place
+        before = word
+
+
+def _whole(line: str, start: int, end: int) -> bool:
+    """Whether a stretch that begins something also ends it, rather than inside a word."""
+    return end >= len(line) or re.match(r"\w\w", line[end - 1 : end + 1]) is None
+
+
+_CODE_LINE = re.compile(r'\s*File "[^"]*", line (\d+)')
 _FOLDERS = re.compile(r"(?<![\w.])(?:~|[A-Za-z]:)?[/\\](?:[^\s'\":;,/\\]+[/\\])+")
 
 
@@ -130,6 +178,28 @@ def _own_names() -> tuple[str, ...]:
 
 
 _COMMON_NAMES = ("root", "user", "localhost")  # they identify nobody
+
+
+FIT_SHARE = 0.75  # of a job's time limit, given to the generator as its own budget
+BUDGET_MARGIN = 0.02  # a fit that stops this close to its budget has used it up
+
+
+def exhausted(fit_seconds: float, budget: float) -> bool:
+    """Whether a fit took all the time that it was given, and might have gone on."""
+    return fit_seconds >= (1 - BUDGET_MARGIN) * budget
+
+
+def cut_short(content: Mapping[str, Any]) -> bool:
+    """Whether the fit of a record ended because its time was up.
+
+    Records of before there was such a field are judged by the limit they were made under.
+    """
+    resources = content.get("resources") or {}
+    if (said := resources.get("budget_exhausted")) is not None:
+        return bool(said)
+    limit = (content["job"].get("budget") or {}).get("seconds")
+    took = resources.get("fit_seconds")
+    return took is not None and limit is not None and exhausted(took, FIT_SHARE * limit)
 
 
 def now() -> str:

@@ -30,7 +30,7 @@ class RunOptions:
     out
         Folder of the store.
     models, tasks
-        Names, ``path/file.py:Class``, or ``all``.
+        Names, ``path/file.py:Class``, or ``all``; studies are no part of all tasks.
     suite
         Name of a suite, which gives what is left out below.
     data
@@ -91,7 +91,7 @@ def resolve(options: RunOptions) -> Request:
         data = DataSpec.for_name(**suite.data)
     return Request(
         models=_models(options.models),
-        tasks=_unique("task", options.tasks, registry.tasks, registry.find_task),
+        tasks=_unique("task", options.tasks, _every_task, registry.find_task),
         suite=suite,
         data=data,
         seeds=tuple(dict.fromkeys(options.seeds)) or suite.seeds,
@@ -107,6 +107,11 @@ def _models(names: Sequence[str]) -> tuple[registry.GeneratorPlugin, ...]:
     """Generators asked, controls first: they fail early when something is wrong with the data."""
     found = _unique("model", names, registry.generators, registry.find_generator)
     return tuple(sorted(found, key=lambda plugin: plugin.card.role == "entrant"))
+
+
+def _every_task() -> Mapping[str, registry.TaskPlugin]:
+    """The tasks of ``all``: studies are run when they are named."""
+    return {name: plugin for name, plugin in registry.tasks().items() if not plugin.card.study}
 
 
 def _unique(

@@ -10,12 +10,11 @@ from genobench.run.child import Ended, Slot
 from genobench.run.events import What
 from genobench.run.executor import Work
 from genobench.run.job import Asked, Job, Limits
-from genobench.run.ledger import Ledger, explain, refuse_full_disk
+from genobench.run.ledger import REFERENCE, Ledger, explain, refuse_full_disk
 from genobench.run.plan import Todo
 from genobench.run.progress import Tracker
+from genobench.run.record import FIT_SHARE
 from genobench.run.store import Store
-
-FIT_SHARE = 0.75  # of a job's time limit, given to the generator as its own budget
 
 
 class References:
@@ -27,8 +26,17 @@ class References:
         Task -> why its reference could not be made.
     """
 
-    def __init__(self, store: Store, data: Path, limits: Limits, tracker: Tracker) -> None:
+    def __init__(
+        self,
+        store: Store,
+        data: Path,
+        limits: Limits,
+        tracker: Tracker,
+        *,
+        people: Callable[[], Collection[str]],
+    ) -> None:
         self.store, self.data, self.limits, self.tracker = store, data, limits, tracker
+        self.people = people
         self.errors: dict[str, dict[str, Any]] = {}
 
     def absent(self, todos: Sequence[Todo]) -> list[Asked]:
@@ -53,9 +61,10 @@ class References:
             status, problem = "ok", ""
             if not end.finished:
                 refuse_full_disk(self.store, end)
-                status, error = explain(end)
-                problem = f"reference: {error['message']}"
+                status, error = explain(end, people=self.people())
+                problem = f"{REFERENCE}{error['message']}"
                 self.errors[task.task] = {**error, "message": problem}
+            self.store.redact_log(key, self.people)
             self.tracker.finished(key, task.task, seed, "reference", status, problem)
 
         return Work(
@@ -124,7 +133,9 @@ class Jobs:
             self.tracker.heard(job.key, job.model, job.seed, ledger.phase, message)
 
         def end(ended: Ended) -> Work | None:
-            if ledger.end(ended):
+            again = ledger.end(ended)
+            self.store.redact_log(job.key, self.people)
+            if again:
                 return self._child(ledger)
             self._finished(ledger)
             return None

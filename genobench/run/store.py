@@ -118,6 +118,37 @@ class Store:
         """All records, checked; see `read_records`."""
         return read_records(self.root / "records")
 
+    def note_specs(self, specs: Mapping[str, str]) -> None:
+        """Remember where plug-ins of the user's own lie (checksum -> ``path/file.py:Class``).
+
+        For repeating a job on this machine; records name the file without its folders.
+        """
+        known = self.specs()
+        if specs.keys() <= known.keys() and all(known[k] == v for k, v in specs.items()):
+            return
+        path = self.root / "plugins.json"
+        text = json.dumps(known | dict(specs), indent=1, sort_keys=True) + "\n"
+        with _refusals(path):
+            write_whole(path, lambda file: file.write(text.encode()))
+
+    def specs(self) -> dict[str, str]:
+        """What `note_specs` has remembered; nothing when that cannot be read."""
+        try:
+            return dict(json.loads((self.root / "plugins.json").read_text()))
+        except (OSError, ValueError):
+            return {}
+
+    def redact_log(self, key: str, people: Callable[[], Collection[str]]) -> None:
+        """Take ids of people and the machine's name out of what a job printed."""
+        path = self.log_path(key)
+        if not path.exists() or not path.stat().st_size:
+            return
+        text = path.read_text(errors="replace")
+        clean = "\n".join(record.without_ids(text.split("\n"), people()))
+        if clean != text:
+            with _refusals(path):
+                write_whole(path, lambda file: file.write(clean.encode()))
+
     @contextmanager
     def building(self, folder: Path) -> Iterator[Path]:
         """Scratch folder that becomes ``folder`` when the block ends well."""

@@ -23,12 +23,12 @@ from genobench.cohort import Cohort, Genotypes, Trait
 from genobench.contract import checked_sample
 from genobench.data.split import Split
 from genobench.errors import GenobenchError
-from genobench.generator import Budget, Card, Generator
+from genobench.generator import Budget, Card, Generator, Reconstructs
 from genobench.run import environment
 from genobench.run.lifeline import Curve, Messages, take_orders
-from genobench.run.record import score_entry
+from genobench.run.record import exhausted, score_entry, score_skipped
 from genobench.run.store import write_whole
-from genobench.task import Reference, validated
+from genobench.task import Reference, unmet, validated
 
 FULL_RESAMPLE_SECONDS = 60.0  # a slower sampler is drawn twice for a few people only
 RESAMPLED_PEOPLE = 256
@@ -66,13 +66,17 @@ def run_job(order: Mapping[str, Any], messages: Messages) -> None:
     plugin = registry.find_generator(order["spec"])
     _unchanged(plugin.checksum, order["plugin_sha256"], plugin.path)
     people = split.control if plugin.card.fit_on == "control" else split.train
+    fitted: Generator | None = None
     if order["fit"]:
-        genotypes = fit_and_sample(order, messages, split, people, plugin.card, plugin.load())
+        fitted, genotypes = fit_and_sample(
+            order, messages, split, people, plugin.card, plugin.load()
+        )
     else:
         genotypes = stored_sample(Path(order["sample"]), order["sample_sha256"])
     synthetic = synthetic_cohort(genotypes, people)
+    traveller = RoundTrip(order, split, people, plugin, fitted)
     for entry in order["tasks"]:
-        score(entry, messages, synthetic, split)
+        score(entry, messages, synthetic, split, traveller)
 
 
 def fit_and_sample(
@@ -82,7 +86,7 @@ def fit_and_sample(
     people: Cohort,
     card: Card,
     cls: type[Generator],
-) -> Genotypes:
+) -> tuple[Generator, Genotypes]:
     """Fit one generator, sample it, store the sample, and send what both have cost."""
     generator = conditioning.build(card, cls, order["settings"])
     _limit_torch_threads(order["threads"])
@@ -94,6 +98,7 @@ def fit_and_sample(
     resources = {
         "warmup_seconds": warmup,
         "fit_seconds": fit_seconds,
+        "budget_exhausted": exhausted(fit_seconds, order["fit_seconds"]),
         "sample_seconds": drawn.seconds,
         "resample_seconds": drawn.resample_seconds,
         "samples_per_second": len(drawn.genotypes) / max(drawn.seconds, 1e-9),
@@ -112,7 +117,51 @@ def fit_and_sample(
         learning=curve.points(),
         outputs={"synthetic_sha256": checksum(drawn.genotypes), "n": n, "m": m},
     )
-    return drawn.genotypes
+    return generator, drawn.genotypes
+
+
+@dataclass(frozen=True, eq=False)
+class RoundTrip:
+    """The test people through the generator and back, for tasks that ask for it.
+
+    Attributes
+    ----------
+    order, split, people, plugin
+        The job, its data, whom it is fitted to, its generator.
+    fitted
+        The generator as it was just fitted; None when only scores were missing. Fits are not
+        stored, so that it is then fitted again, with the same seed.
+    """
+
+    order: Mapping[str, Any]
+    split: Split
+    people: Cohort
+    plugin: registry.GeneratorPlugin
+    fitted: Generator | None
+
+    def obstacle(self) -> str:
+        """Why there is none; "" when it can be made."""
+        if self.plugin.card.conditioning == "strata":
+            return (
+                f"{self.plugin.card.name} is fitted once per label stratum, and no label is given "
+                "in a round trip"
+            )
+        if not issubclass(self.plugin.load(), Reconstructs):
+            return f"{self.plugin.card.name} offers no reconstruct(genotypes)"
+        return ""
+
+    def genotypes(self) -> Genotypes:
+        """(n_test, m) what became of the test people, checked like a sample."""
+        test, order = self.split.test, self.order
+        generator = self.fitted
+        if generator is None:
+            generator = conditioning.build(self.plugin.card, self.plugin.load(), order["settings"])
+            _limit_torch_threads(order["threads"])
+            budget = Budget(order["fit_seconds"], order["device"], order["threads"])
+            generator.fit(self.people, self.split.validation, seed=order["fit_seed"], budget=budget)
+        assert isinstance(generator, Reconstructs)
+        back = generator.reconstruct(test.genotypes)
+        return checked_sample(back, (test.n, test.m), [test.genotypes])
 
 
 def _fit(
@@ -187,16 +236,31 @@ def synthetic_cohort(genotypes: Genotypes, people: Cohort) -> Cohort:
     return Cohort(genotypes, people.variants, samples, trait)
 
 
-def score(entry: Mapping[str, Any], messages: Messages, synthetic: Cohort, split: Split) -> None:
-    """Score one task and send its entry of the record; its seconds include importing it."""
+def score(
+    entry: Mapping[str, Any],
+    messages: Messages,
+    synthetic: Cohort,
+    split: Split,
+    traveller: RoundTrip,
+) -> None:
+    """Score one task and send its entry of the record; its seconds include importing it.
+
+    A task that asks for a round trip is passed over, with the reason, where a generator has none.
+    """
     from safetensors.numpy import load_file
 
     messages.phase(f"score:{entry['task']}")
     began = time.monotonic()
     plugin = registry.find_task(entry["spec"])
     _unchanged(plugin.checksum, entry["sha256"], plugin.path)
-    task = plugin.load()()
-    reference = Reference(split, load_file(entry["reference"]))
+    task, back = plugin.load()(), None
+    if "reconstruct" in plugin.card.needs:
+        if reason := traveller.obstacle():
+            skipped = score_skipped(reason, key=entry["key"], seed=entry["seed"])
+            messages.send("score", task=entry["task"], entry=skipped)
+            return
+        back = traveller.genotypes()
+    reference = Reference(split, load_file(entry["reference"]), back)
     estimates = validated(task.score(synthetic, reference, seed=entry["seed"]), plugin.card)
     messages.send(
         "score",
@@ -218,6 +282,8 @@ def prepare_reference(order: Mapping[str, Any], messages: Messages) -> None:
     split = Split.load(Path(order["data"]))
     plugin = registry.find_task(order["spec"])
     _unchanged(plugin.checksum, order["sha256"], plugin.path)
+    if lacking := unmet(plugin.card, split):
+        raise GenobenchError(lacking)
     statistics = plugin.load()().prepare(split, seed=order["seed"])
     arrays = {name: np.ascontiguousarray(value) for name, value in statistics.items()}
     messages.phase("save")
