@@ -177,7 +177,7 @@ def _run(parser: Parser) -> None:
 
 
 def _list(parser: Parser) -> None:
-    parser.add_argument("what", choices=("models", "tasks", "data", "metrics"))
+    parser.add_argument("what", nargs="?", metavar="models|tasks|data|metrics")
     _json(parser)
 
 

@@ -6,15 +6,16 @@ only `Plugin.load` imports the module.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import hashlib
 import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -56,12 +57,16 @@ class Plugin(Generic[C, T]):
     def checksum(self) -> str:
         """SHA-256 of what decides its behaviour: module, shared modules beside it, and card.
 
-        Shared modules are the ``_name.py`` files that the module, or one of those, imports. Of the
+        Shared modules are the ``_name.py`` files that the module, or one of those, imports. A
+        task's metrics count as well: the modules of `genobench.metrics` that it leads to. Of the
         card only `behaviour` counts: settings have their own place in the keys of
         jobs, and a better sentence refits nothing.
         """
         digest = hashlib.sha256(self.card.behaviour.encode())
-        for path in _sources(self.path):
+        sources = _sources(self.path)
+        if issubclass(self.base, Task):
+            sources += _metric_sources(sources)
+        for path in sources:
             digest.update(path.name.encode())
             digest.update(path.read_bytes())
         return digest.hexdigest()
@@ -209,7 +214,7 @@ def _import_file(path: Path) -> ModuleType:
     sys.modules[name] = module  # dataclasses look their module up by name
     try:
         spec.loader.exec_module(module)
-    except Exception:
+    except BaseException:  # SystemExit too: half a module must not be found by the next import
         del sys.modules[name]
         raise
     return module
@@ -226,6 +231,53 @@ def _sources(path: Path) -> list[Path]:
                 seen.append(shared)
                 todo.append(shared)
     return [path, *sorted(seen[1:])]
+
+
+def _metric_sources(paths: Iterable[Path]) -> list[Path]:
+    """Modules of `genobench.metrics` that ``paths`` import, directly or through one another."""
+    folder = _metrics_folder()
+    found: set[Path] = set()
+    todo = list(paths)
+    while todo:
+        path = todo.pop()
+        names = _metric_names(path.read_text(), inside=path.parent == folder)
+        for source in {folder / f"{name}.py" for name in names} - found:
+            if source.exists():  # other names are of the package itself
+                found.add(source)
+                todo.append(source)
+    return sorted(found)
+
+
+def _metrics_folder() -> Path:
+    """Where `genobench.metrics` lies, without importing its modules."""
+    spec = importlib.util.find_spec("genobench.metrics")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+@lru_cache(maxsize=256)
+def _metric_names(text: str, *, inside: bool) -> frozenset[str]:
+    """Names below `genobench.metrics` that a source imports, wherever in it the import stands.
+
+    Relative imports count for a module that lies ``inside`` the package. A source that does not
+    parse names nothing: importing it will say why.
+    """
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return frozenset()
+    dotted: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            dotted += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and (node.level == 0 or (inside and node.level == 1)):
+            module = node.module or ""
+            if node.level:
+                module = f"genobench.metrics.{module}".rstrip(".")
+            dotted += [f"{module}.{alias.name}" for alias in node.names]
+    parts = (name.split(".") for name in dotted)
+    return frozenset(p[2] for p in parts if p[:2] == ["genobench", "metrics"] and len(p) > 2)
 
 
 def _near(name: str, known: Any) -> str:

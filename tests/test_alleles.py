@@ -10,6 +10,7 @@ import pytest
 
 from genobench.cohort import Cohort
 from genobench.commands.alleles import align, coding
+from genobench.data.spelling import other_strand
 
 CohortMaker = Callable[..., Cohort]
 
@@ -94,3 +95,23 @@ def test_coding_of_alleles(pairs: str, name: str) -> None:
     """Bases, PLINK's numbers, A and B."""
     rows = [("1", i, str(i), *pair) for i, pair in enumerate(pairs.split())]
     assert coding(variants(*rows)) == name
+
+
+def test_chromosomes_have_several_names() -> None:
+    """X, Y, XY and MT go by letters or by PLINK's numbers, with chr or without."""
+    wanted = variants(
+        ("X", 10, ".", "A", "G"), ("chrM", 20, ".", "A", "G"), ("1", 5, ".", "A", "C")
+    )
+    found = variants(("23", 10, ".", "A", "G"), ("26", 20, ".", "A", "G"), ("01", 5, ".", "A", "C"))
+    assert list(align(wanted, found).column) == [0, 1, 2]
+
+
+def test_only_single_bases_have_another_strand() -> None:
+    """AT/A is not TA/T; codes without strand do not make a file one of mixed strands."""
+    wanted = variants(("1", 10, "a", "AT", "A"), ("1", 20, "b", "A", "G"), ("1", 30, "c", "I", "D"))
+    found = variants(("1", 10, "a", "TA", "T"), ("1", 20, "b", "T", "C"), ("1", 30, "c", "I", "D"))
+    alignment = align(wanted, found)
+    assert list(alignment.column) == [-1, 1, 2]
+    assert list(alignment.strand) == [False, True, False]
+    assert other_strand(("AT", "A")) is None
+    assert other_strand(("0", "C")) == ("0", "G")

@@ -15,7 +15,9 @@ import pytest
 from genobench.cli import COMMANDS, build_parser, main
 from genobench.cohort import Cohort
 from genobench.commands import arguments
+from genobench.commands.catalogue import show_list
 from genobench.data.plink import read_plink, write_plink
+from genobench.errors import GenobenchError
 
 HEAVY = ("torch", "xgboost", "matplotlib", "numba", "sklearn", "scipy", "pandas_plink", "msprime")
 CohortMaker = Callable[..., Cohort]
@@ -244,6 +246,136 @@ def test_fit_then_sample_writes_plink(
     assert outcome(capsys, *words)[0] == 2, "a fitted model is not overwritten"
 
 
+LUCKLESS = """
+from genobench.generator import Generator
+
+class Mine(Generator):
+    def fit(self, train, validation, *, seed, budget):
+        raise ValueError(f"no luck\\nwith {train.samples['iid'][0]}")
+    def sample(self, labels, *, seed): return None
+    def state(self): return {}
+    def restore(self, state): pass
+"""
+
+
+def test_fit_tries_its_folder_before_anything_else(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that cannot be stored is not fitted."""
+    monkeypatch.setattr("genobench.data.prepare.prepare", lambda *_, **__: pytest.fail("prepared"))
+    (tmp_path / "file").touch()
+    code, _, err = outcome(capsys, "fit", "hwe", "--out", str(tmp_path / "file" / "model"))
+    assert code == 2
+    assert "cannot be written" in err
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "words"),
+    [
+        (LUCKLESS, 6, "ValueError: no luck with"),
+        (f"import nothing_there\n{LUCKLESS}", 1, "ModuleNotFoundError"),
+        (f"{LUCKLESS}\n    def", 11, "SyntaxError"),
+        (f"import sys\nsys.exit(0)\n{LUCKLESS}", 2, "SystemExit: 0"),
+    ],
+    ids=["fit", "import", "syntax", "exit"],
+)
+def test_plugin_that_cannot_be_fitted_is_blamed_in_a_line(
+    source: str,
+    line: int,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    make_cohort: CohortMaker,
+) -> None:
+    """With its file and line; no folder is left behind."""
+    bed = write_plink(make_cohort(240, 16), tmp_path / "real.bed")
+    module, out = tmp_path / "mine.py", tmp_path / "model"
+    module.write_text(source)
+    code, _, err = outcome(
+        capsys, "fit", f"{module}:Mine", "--data", str(bed), "--group", "none", "--out", str(out)
+    )
+    assert code == 2
+    said = err[err.index("genobench: error: ") :]
+    assert said.startswith(f"genobench: error: {module}:{line}: {words}")
+    assert said.count("\n") == 1
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--pheno", "table.tsv", "--trait", "T1D"), "T1D"),
+        (("--data", "cut.bed"), "cut.bed"),
+    ],
+)
+def test_dry_run_looks_at_the_files(
+    words: tuple[str, ...],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    make_cohort: CohortMaker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A truncated .bed and an unknown trait are found before a real run is begun."""
+    monkeypatch.chdir(tmp_path)
+    cohort = make_cohort(240, 16)
+    for name in ("real.bed", "cut.bed"):
+        write_plink(cohort, tmp_path / name)
+    (tmp_path / "cut.bed").write_bytes((tmp_path / "cut.bed").read_bytes()[:-7])
+    rows = [f"{f}\t{i}\t{k % 2}" for k, (f, i) in
+            enumerate(zip(cohort.samples["fid"], cohort.samples["iid"], strict=True))]  # fmt: skip
+    (tmp_path / "table.tsv").write_text("FID\tIID\tT2D\n" + "\n".join(rows) + "\n")
+    usual = ("run", "--models", "hwe", "--device", "cpu", "--dry-run", "--data", "real.bed")
+    assert outcome(capsys, *usual, "--pheno", "table.tsv", "--trait", "T2D")[0] == 0
+    code, out, err = outcome(capsys, *usual, *words)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_failures_own_files_and_ids(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, make_cohort: CohortMaker
+) -> None:
+    """How to repeat what failed is said; `show` names files in full and people not at all."""
+    cohort = make_cohort(240, 16)
+    bed, module = write_plink(cohort, tmp_path / "co hort.bed"), tmp_path / "mine.py"
+    module.write_text(LUCKLESS)
+    out = tmp_path / "runs"
+    words = (
+        *("run", "--data", str(bed), "--group", "none", "--models", f"{module}:Mine"),
+        *("--tasks", "privacy", "--seeds", "0", "--device", "cpu", "--out", str(out)),
+    )
+    for _ in range(2):
+        code, text, err = outcome(capsys, *words)
+        assert code == 1, err
+        assert "--overwrite failed" in text
+    code, text, _ = outcome(capsys, *words, "--dry-run")
+    assert code == 0
+    assert "--overwrite failed" in text
+    (record,) = (out / "records").glob("*.json")
+    person = str(cohort.samples["iid"][0])
+    with (out / "logs" / f"{record.stem}.log").open("a") as log:
+        log.write(f"left by an older version: {person}\n")
+    code, text, _ = outcome(capsys, "show", record.stem[:10], "--out", str(out))
+    assert code == 0
+    assert "left by an older version: <id>" in text
+    assert person not in text
+    assert f"--models {module}:Mine" in text
+    assert f"--data '{bed}'" in text
+
+
+def test_list_of_everything_and_of_nothing_known(capsys: pytest.CaptureFixture[str]) -> None:
+    """All four headings without a name; a near match for one that is misspelt."""
+    assert show_list(argparse.Namespace(what=None, json=False)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line in ("MODELS", "TASKS", "DATA", "METRICS")] == [
+        "MODELS", "TASKS", "DATA", "METRICS",
+    ]  # fmt: skip
+    assert show_list(argparse.Namespace(what=None, json=True)) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"models", "tasks", "data", "metrics"}
+    with pytest.raises(GenobenchError, match="'modles'; did you mean models"):
+        show_list(argparse.Namespace(what="modles", json=False))
+
+
 def test_run_show_and_leaderboard(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, make_cohort: CohortMaker
 ) -> None:
@@ -267,12 +399,12 @@ def test_run_show_and_leaderboard(
     code, text, _ = outcome(capsys, "show", key[:10], "--out", str(out))
     assert code == 0
     assert "two_sample_auc" in text
-    assert "--models hwe --suite smoke --data mine.bed --snps 16 --group none --seeds 4" in text
+    assert f"--models hwe --suite smoke --data {bed} --snps 16 --group none --seeds 4" in text
 
     code, text, err = outcome(capsys, "leaderboard", "--from", str(out), "--out", str(home))
     assert code == 0, err
     index = (home / "README.md").read_text()
-    assert "genobench run --models hwe --suite smoke --data mine.bed --snps 16" in index
+    assert "genobench run --models hwe --suite smoke --data path/to/mine.bed --snps 16" in index
     assert str(tmp_path) not in index
     assert outcome(capsys, "leaderboard", "--check", "--out", str(home))[0] == 0
     page = home / "mine.bed-smoke" / "fidelity.md"

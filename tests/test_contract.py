@@ -110,6 +110,29 @@ def test_expected_failures_are_strict(tmp_path: Path) -> None:
     assert not check.passed([result])
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("import sys; sys.exit(0)", "SystemExit"),
+        ("import os; os._exit(0)", "exit code 0"),
+        ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
+        ("import time; time.sleep(60)", "no end after 6 s"),
+    ],
+    ids=["exit", "hard exit", "crash", "hang"],
+)
+def test_fatal_plugin_breaks_its_promise_only(tmp_path: Path, line: str, words: str) -> None:
+    """Whatever ends or stops the process is a finding, and the other promises are still tried."""
+    source = GOOD.replace(FIT, f"exec({line!r}) if train.m == 16 else None; {FIT}")
+    plugin = find_generator(_write(tmp_path, source))
+    wanted = ["builds_from_card", "keeps_input", "returns_genotypes"]
+    results = check.check(plugin, only=wanted, seconds=6.0)
+    assert [r.promise for r in results] == wanted
+    assert [r.verdict for r in results] == ["kept", "broken", "kept"]
+    assert words in results[1].detail
+    if words == "SIGSEGV":
+        assert 'mine.py", line' in results[1].detail
+
+
 def test_all_skipped_is_failed() -> None:
     """A generator that escapes every check has not passed."""
     assert not check.passed([check.Result("learns", "skipped", "why not")])

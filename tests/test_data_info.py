@@ -25,6 +25,18 @@ def test_plink_files_are_described(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"{cases} cases" in facts["trait"]
 
 
+def test_numbers_read_as_in_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    """Thousands are set apart, as `genobench list data` does."""
+    assert main(["data", "info", "mice"]) == 0
+    assert "1,814" in capsys.readouterr().out
+
+
+def test_codes_of_the_fam_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Which number was taken for cases."""
+    assert main(["data", "info", str(DUMMY), "--json"]) == 0
+    assert "2 taken as case" in json.loads(capsys.readouterr().out)["trait"]
+
+
 def test_an_absent_file_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """The message says which file is not there."""
     assert main(["data", "info", str(tmp_path / "absent.bed")]) != 0

@@ -49,6 +49,23 @@ def test_band_is_corrcoef_squared_less_its_bias(make_cohort: Any, m: int, reach:
         assert not band[d - 1, m - d :].any()
 
 
+@pytest.mark.parametrize("reach", [1, 9, 69])
+def test_sums_are_exact_in_any_number_of_pieces(
+    make_cohort: Any, reach: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole numbers as from integer products, also with few people and few SNPs at a time."""
+    g = make_cohort(150, 70, 1).genotypes
+    products = g.T.astype(np.int64) @ g
+    whole = ld.band_sums(g, reach=reach)
+    assert (whole[0] == 150).all()
+    np.testing.assert_array_equal(whole[1], g.sum(axis=0))
+    for d in range(reach + 1):
+        np.testing.assert_array_equal(whole[2 + d, : 70 - d], np.diagonal(products, d))
+    for name, value in (("CELLS", 1), ("SNPS", 7), ("EXACT", 4)):
+        monkeypatch.setattr(ld, name, value)
+        np.testing.assert_array_equal(ld.band_sums(g, reach=reach), whole)
+
+
 def test_unlinked_snps_average_zero() -> None:
     """The bias 1/n is gone: the mean over 5,000 independent pairs is within 4 standard errors."""
     g = np.random.default_rng(0).binomial(2, 0.3, (50, 101)).astype(np.int8)

@@ -213,6 +213,56 @@ def test_newest_record_counts() -> None:
     assert any("1 older record" in n for n in block.tables[0].notes)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"software": {"plugin_sha256": "a"}},
+        {"job": {"settings": {"width": 2}}},
+        {"job": {"budget": {"device": "cuda"}}},
+    ],
+    ids=["source", "settings", "device"],
+)
+def test_versions_of_a_model_never_mix(changes: dict[str, Any]) -> None:
+    """Only records like the newest one count, and what was left out is said."""
+    old = [record("vae", s, finished="2024-01-01T00:00:00Z") for s in range(3)]
+    new = record("vae", 1, finished="2025-01-01T00:00:00Z", key="f" * 64)
+    for part, content in changes.items():
+        new[part] = new[part] | content
+    block = build([*old, new, *(record("hwe", s) for s in range(3))], CARDS, TASKS).blocks[0]
+    row = next(r for r in block.tables[0].rows if r.model == "vae")
+    assert (row.done, row.cells["attack_auc"].summary.n_seeds) == (1, 1)
+    notes = " ".join(block.tables[0].notes)
+    assert "vae: 3 older records of another version" in notes
+    assert "hwe:" not in notes
+
+
+def test_fit_that_used_up_its_time_is_noted() -> None:
+    """Of old records, too, which tell their limit only."""
+    told = record("vae", 0)
+    told["resources"] = told["resources"] | {"budget_exhausted": True}
+    untold = record("vae", 1)
+    untold["job"] = untold["job"] | {"budget": {"seconds": 18.0, "device": ""}}
+    notes = " ".join(
+        build([told, untold, record("hwe", 0)], CARDS, TASKS).blocks[0].tables[0].notes
+    )
+    assert "vae: 2 of 2 fits used up the time given" in notes
+    assert "hwe: 1" not in notes
+
+
+def test_task_without_reference_is_said_once() -> None:
+    """In a note, rather than as a failure of each model."""
+    records = [record(m, 0) for m in MODELS]
+    for r in records:
+        r["scores"]["fidelity"] = {
+            "error": {"type": "GenobenchError", "message": "reference: 12 test people"}
+        }
+    block = build(records, CARDS, TASKS).blocks[0]
+    assert block.failures == ()
+    assert block.jobs_done == 0
+    said = [n for n in block.tables[0].notes if "12 test people" in n]
+    assert said == ["Task fidelity is not possible on these data: 12 test people."]
+
+
 def test_other_preparations_of_the_data_stand_apart() -> None:
     """The same data set under another trait or selection is another block."""
     other = record("vae", 0, key="ff")

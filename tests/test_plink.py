@@ -257,6 +257,18 @@ def test_fam_of_another_length(files: Path) -> None:
         scan_plink(files)
 
 
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_fam_that_lost_lines(tmp_path: Path, lost: int) -> None:
+    """One to three people less take as many bytes; their calls behind the last person show it."""
+    bed = write_plink(cohort_of(random_calls(12, 40)), tmp_path / "x")
+    scan_plink(bed)
+    fam = bed.with_suffix(".fam")
+    lines = fam.read_text().splitlines(keepends=True)
+    fam.write_text("".join(lines[:4] + lines[4 + lost :]))
+    with pytest.raises(GenobenchError, match=rf"lists {12 - lost} people: behind the last of them"):
+        scan_plink(bed)
+
+
 @pytest.mark.parametrize(
     ("selection", "message"),
     [

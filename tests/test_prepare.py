@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -19,7 +20,14 @@ from genobench.cohort import MISSING, Cohort
 from genobench.data import choice
 from genobench.data.clump import neighbour_r2
 from genobench.data.plink import write_plink
-from genobench.data.prepare import DataSpec, Prepared, prepare
+from genobench.data.prepare import (
+    PREPARE_VERSION,
+    DataSpec,
+    Prepared,
+    file_checksum,
+    prepare,
+    source_checksums,
+)
 from genobench.data.simulate import SimulationSpec, simulate
 from genobench.data.split import PARTS, Split
 from genobench.errors import GenobenchError
@@ -357,3 +365,80 @@ def test_penncath_is_cleaned(cache_folder: Path, monkeypatch: pytest.MonkeyPatch
     assert 0.8 < report["selection"]["genomic_control"] < 1.2
     assert prepared.split.train.m == 512
     assert prepared.split.train.genotypes.std(axis=0).min() > 0
+
+
+def test_the_kind_of_a_trait_can_be_said(files: DataSpec) -> None:
+    """0 / 1 / 2 are classes unless they are said to be measurements; ``auto`` is in no key."""
+    assert files.pheno is not None
+    table = pd.read_csv(files.pheno, sep="\t", dtype=str)
+    table["count"] = [str(i % 3) for i in range(len(table))]
+    table.to_csv(files.pheno, sep="\t", index=False)
+    spec = replace(files, trait="count")
+    said: list[str] = []
+    assert prepare(spec, say=said.append).report["trait"]["kind"] == "binary"
+    assert any("0 taken as missing (134 people), 1 taken as control" in line for line in said)
+    counted = prepare(replace(spec, trait_kind="quantitative"))
+    assert counted.report["trait"]["kind"] == "quantitative"
+    assert counted.report["people"]["labelled"] == 400
+    assert replace(spec, trait_kind="quantitative").key != spec.key
+    with pytest.raises(GenobenchError, match="--trait-kind quantitative: diet=meat is binary"):
+        prepare(replace(files, trait="diet=meat", trait_kind="quantitative"))
+
+
+def test_keys_of_before_stay_what_they_were(files: DataSpec) -> None:
+    """Later options are in a key only where they are used: fitted models stay valid."""
+    content: dict[str, Any] = {
+        "name": "plink", "trait": "disease", "covariates": (), "gwas": None, "snps": 60,
+        "clump_r2": None, "group": "none", "split_seed": 0, "version": PREPARE_VERSION,
+        "source": source_checksums(files), "pheno": file_checksum(Path(str(files.pheno))),
+    }  # fmt: skip
+    text = json.dumps(content, sort_keys=True)
+    assert files.key == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_text_as_trait_says_how_to_name_a_value(files: DataSpec) -> None:
+    """The message has the option to copy."""
+    with pytest.raises(GenobenchError, match=r"is not a number.*--trait diet=(fish|meat)$"):
+        prepare(replace(files, trait="diet"))
+
+
+def test_people_and_relatives_are_told(files: DataSpec) -> None:
+    """Who is not used and why; that nobody has looked for relatives; what was dropped."""
+    assert files.pheno is not None
+    table = pd.read_csv(files.pheno, sep="\t", dtype=str)
+    table.loc[:9, "disease"] = "NA"
+    table.loc[10:14, "age"] = "NA"
+    table.to_csv(files.pheno, sep="\t", index=False, na_rep="NA")
+    said: list[str] = []
+    prepared = prepare(replace(files, covariates=("age",), group=None), say=said.append)
+    assert (
+        "people: 385 of 400 genotyped are used for disease; 10 left out: no value of the trait; "
+        "5 left out: a value of a covariate is missing"
+    ) in said
+    assert any(line.startswith("warning: relatives were not looked for") for line in said)
+    assert any(line.startswith("split: train ") for line in said)
+    assert "385 of 400 people" in prepared.report["quality_table"]
+    prepare(replace(files, group="town"), say=said.append)
+    assert "relatives: 390 people in 40 groups, by column town, are kept in one part each" in said
+
+
+def test_more_candidates_are_loaded_where_quality_control_drops_the_first(
+    small: Cohort, tmp_path: Path
+) -> None:
+    """The strongest of an external study are monomorphic here: the next ones are taken."""
+    p = np.linspace(1e-8, 0.9, small.m)
+    genotypes = small.genotypes.copy()
+    genotypes[:, :100] = 0
+    bed = write_plink(replace(small, genotypes=genotypes), tmp_path / "flat")
+    table = small.variants.rename(columns={"chrom": "CHR", "pos": "BP", "id": "SNP"})
+    table.assign(A1=table["counted"], A2=table["other"], BETA=0.1, P=p)[
+        ["CHR", "BP", "SNP", "A1", "A2", "BETA", "P"]
+    ].to_csv(tmp_path / "gwas.tsv", sep="\t", index=False)
+    spec = DataSpec(str(bed), gwas=tmp_path / "gwas.tsv", snps=40, group="none")
+    said: list[str] = []
+    split = prepare(spec, say=said.append).split
+    assert split.train.variants["id"].isin(small.variants["id"][100:]).all()
+    assert split.train.m == 40
+    assert "too few SNPs are left: loading 160 candidates" in said
+    with pytest.raises(GenobenchError, match=r"after quality control: 200 SNPs were asked for"):
+        prepare(replace(spec, snps=200))

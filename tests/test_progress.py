@@ -7,8 +7,9 @@ import io
 import pytest
 from rich.console import Console
 
-from genobench.commands.progress import Board, Lines, ending, latest, left, watch
+from genobench.commands.progress import Board, Lines, ending, later, latest, left, watch
 from genobench.run.events import Event, JobFinished, JobPhase, JobStarted, Progress, Said
+from genobench.run.progress import Tracker
 
 HALF = Progress(total=4, done=2, seconds_left=125.0)
 EVENTS: tuple[Event, ...] = (
@@ -24,6 +25,46 @@ def test_what_is_left() -> None:
     assert left(HALF) == "2/4, about 2 min 05 s left"
     assert left(Progress(4, 2, None)) == "2/4"
     assert left(Progress(4, 4, 0.0)) == "4/4"
+
+
+def test_nobody_promises_a_time_that_is_over() -> None:
+    """What takes longer than expected says so; what else is to come is the least of it."""
+    assert left(Progress(4, 2, 0.0, overdue=True)) == "2/4, takes longer than expected"
+    assert left(Progress(4, 2, 125.0, overdue=True)) == "2/4, more than 2 min 05 s left"
+    assert left(later(HALF, 25.0)) == "2/4, about 1 min 40 s left"
+    assert left(later(HALF, 126.0)) == "2/4, takes longer than expected"
+
+
+def test_tracker_notices_what_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compared with jobs that have ended."""
+    now = [0.0]
+    monkeypatch.setattr("genobench.run.progress.time.monotonic", lambda: now[0])
+    heard: list[Event] = []
+    tracker = Tracker(heard.append, slots=1)
+    tracker.total, tracker._left = 2, {"a": ("fit", "hwe"), "b": ("fit", "vae")}
+    tracker.started("a", "hwe", 0, "fit", 0)
+    now[0] = 3.0
+    tracker.finished("a", "hwe", 0, "fit", "ok", "")
+    tracker.started("b", "vae", 0, "fit", 0)
+    now[0] = 5.0
+    tracker.heard("b", "vae", 0, "fit", {"at": "learning", "point": {}})
+    assert (heard[-1].progress.seconds_left, heard[-1].progress.overdue) == (1.0, False)  # type: ignore[union-attr]
+    now[0] = 105.0
+    tracker.heard("b", "vae", 0, "fit", {"at": "learning", "point": {}})
+    assert left(heard[-1].progress) == "1/2, takes longer than expected"  # type: ignore[union-attr]
+
+
+def test_board_counts_down_while_nothing_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fit that reports nothing leaves no stale time on the screen."""
+    now = [0.0]
+    monkeypatch.setattr("genobench.commands.progress.time.monotonic", lambda: now[0])
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=80, color_system=None)
+    board = Board(console)
+    board(EVENTS[1])
+    now[0] = 300.0
+    console.print(board)
+    assert "takes longer than expected" in screen.getvalue()
 
 
 def test_latest_figures_begin_with_step_and_validation() -> None:

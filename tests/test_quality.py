@@ -136,8 +136,10 @@ def test_unknown_places_and_names_are_not_repeats() -> None:
 )
 def test_nothing_left(genotypes: Genotypes, step: str) -> None:
     """When a step drops everything the error names the step and its rule."""
-    with pytest.raises(GenobenchError, match=f"the step '{step}' dropped all 4 variants"):
+    with pytest.raises(GenobenchError, match=f"the step '{step}' dropped all 4 variants") as raised:
         control(cohort_of(genotypes), Thresholds(hwe="always"))
+    assert "loosen" not in str(raised.value)  # no option does
+    assert "plink --bfile" in str(raised.value)
 
 
 def test_exact_test_agrees_with_plink() -> None:

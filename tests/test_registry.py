@@ -10,7 +10,14 @@ import pytest
 
 from genobench.errors import GenobenchError
 from genobench.generator import Card
-from genobench.registry import find_generator, find_task, generators
+from genobench.registry import (
+    _metric_sources,
+    _sources,
+    find_generator,
+    find_task,
+    generators,
+    tasks,
+)
 
 MODULE = """
 from genobench.generator import Generator
@@ -94,6 +101,61 @@ def test_checksum_follows_source_and_card(module: Path) -> None:
         path.write_text(text)
         seen.add(find_generator(f"{module}:Mine").checksum)
     assert len(seen) == 5
+
+
+TASK = """
+from genobench.metrics.near import score
+from genobench.task import Task
+
+class Toy(Task):
+    pass
+"""
+TASK_CARD = """
+class = "Toy"
+title = "t"
+question = "q"
+floors = []
+[metrics.gap]
+title = "g"
+better = "lower"
+reading = "r"
+headline = true
+"""
+
+
+def test_task_checksum_follows_its_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the metrics it imports, directly or through others, however it does; of no others."""
+    metrics = tmp_path / "metrics"
+    metrics.mkdir()
+    monkeypatch.setattr("genobench.registry._metrics_folder", lambda: metrics)
+    (tmp_path / "toy.py").write_text(TASK)
+    (tmp_path / "toy.toml").write_text(TASK_CARD)
+    sources = {
+        "near": "from genobench.metrics import far\nx = 1",
+        "far": "def late():\n    from .farther import y\n    import genobench.metrics.farthest",
+        "farther": "y = 1",
+        "farthest": "z = 1",
+        "other": "w = 1",
+    }
+
+    def checksum(**changes: str) -> str:
+        for name, text in (sources | changes).items():
+            (metrics / f"{name}.py").write_text(text)
+        return find_task(f"{tmp_path / 'toy.py'}:Toy").checksum
+
+    before = checksum()
+    assert checksum() == before
+    assert checksum(other="w = 2") == before
+    for name in ("near", "far", "farther", "farthest"):
+        assert checksum(**{name: f"{sources[name]}  # edited"}) != before
+
+
+def test_installed_tasks_lead_to_their_metrics() -> None:
+    """A metric of each task's own is among its sources; generators look at no metric."""
+    for task, metric in (("fidelity", "two_sample"), ("privacy", "membership")):
+        plugin = tasks()[task]
+        found = {p.stem for p in _metric_sources(_sources(plugin.path))}
+        assert {metric, "intervals"} <= found
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from genobench.data import summary_table
 from genobench.data.summary import match
 from genobench.data.summary_table import read_summary
 from genobench.errors import GenobenchError
@@ -125,7 +127,7 @@ def test_ids_serve_where_positions_do_not(tmp_path: Path) -> None:
 def test_lines_without_an_estimate_are_left_out(tmp_path: Path) -> None:
     """NA is not an error; p = 0 is the smallest number, not infinity."""
     text = _ssf((1, 100, "A", "G", "NA", "NA", "rs1"), (1, 200, "C", "T", 1, 0, "rs2"))
-    table = read_summary(_written(tmp_path / "s.tsv", text))
+    table = read_summary(_written(tmp_path / "s.tsv", text)).table
     assert table.index.tolist() == [3]
     assert 30 < table["z"].iloc[0] < 40
 
@@ -133,7 +135,7 @@ def test_lines_without_an_estimate_are_left_out(tmp_path: Path) -> None:
 def test_order_survives_where_p_is_too_small_for_a_number(tmp_path: Path) -> None:
     """LOG10P of 400 and 500 stay apart; z by the tail's expansion."""
     text = "ID ALLELE1 BETA LOG10P\nrs1 A 1 400\nrs2 C 1 500\n"
-    z = read_summary(_written(tmp_path / "s.tsv", text))["z"].to_numpy()
+    z = read_summary(_written(tmp_path / "s.tsv", text)).table["z"].to_numpy()
     log_tail = stats.norm.logsf(z) + np.log(2)
     np.testing.assert_allclose(log_tail, -np.log(10) * np.array([400, 500]), rtol=1e-9)
 
@@ -146,7 +148,7 @@ def test_order_survives_where_p_is_too_small_for_a_number(tmp_path: Path) -> Non
         (_ssf((1, 1, "A", "G", 1, 1.5, "r")), r"line 2: column p_value: a p value lies in 0 to 1"),
         (_ssf((1, 1, "A", "G", 1, 0.5)), r"line 2: not the 7 columns of the header"),
         (_ssf((1, 1, "A", "G", "NA", 0.5, "r")), "no line has an allele, an effect and a p"),
-        ("SNP\tA1\tOR\tP\nr\tA\t-1\t.1\n", "line 2: column OR: an odds ratio is positive"),
+        ("SNP\tA1\tOR\tP\nr\tA\t-1\t.1\n", "line 2: column OR: an odds ratio is not negative"),
         ("SNP\tA1\tP\nr\tA\t.1\n", "no column for beta, odds ratio or z among SNP, A1, P"),
         ("SNP A1 OR P\n", "no header and lines"),
     ],
@@ -171,3 +173,61 @@ def test_a_file_that_matches_nothing_shows_both_sides(tmp_path: Path) -> None:
         match(read_summary(_written(tmp_path / "s.tsv", text)), VARIANTS)
     with pytest.raises(GenobenchError, match="cannot be read"):
         read_summary(tmp_path / "absent.tsv")
+
+
+def test_indels_are_not_complemented(tmp_path: Path) -> None:
+    """AT/A is another variant than TA/T."""
+    text = _ssf((1, 100, "TA", "T", 1, 0.01, "rs1"), (1, 200, "C", "T", 1, 0.02, "rs2"))
+    table = VARIANTS.assign(counted=["AT", *VARIANTS["counted"][1:]])
+    table["other"] = ["A", *VARIANTS["other"][1:]]
+    matched = match(read_summary(_written(tmp_path / "s.tsv", text)), table)
+    assert matched.matched.tolist() == [False, True, False, False]
+    assert matched.counts["other_alleles"] == 1
+
+
+def test_an_odds_ratio_of_nothing_or_infinity_has_a_direction(tmp_path: Path) -> None:
+    """No carrier among cases, or among controls: the sign counts, and so do the lines."""
+    text = "SNP\tA1\tOR\tP\nrs1\tA\t0\t0.01\nrs2\tC\tinf\t0.02\nrs4\tG\t1.1\t0.5\n"
+    matched = match(read_summary(_written(tmp_path / "s.tsv", text)), VARIANTS)
+    np.testing.assert_allclose(matched.association.z, [-Z[0], -Z[1], 0, Z[3]])
+    assert matched.counts["boundless_odds"] == 2
+    with pytest.raises(GenobenchError, match="line 2: column BETA: 'inf' is not a number"):
+        read_summary(_written(tmp_path / "s.tsv", "SNP A1 BETA P\nrs1 A inf 0.1\n"))
+
+
+def test_a_file_that_is_cut_off_is_named(tmp_path: Path) -> None:
+    """Half of a .gz, and one whose checksum is of another text."""
+    text = _ssf(*[(1, i, "A", "G", 1, (i % 97 + 1) / 99, f"rs{i}") for i in range(20_000)])
+    whole = gzip.compress(text.encode())
+    for name, content in (("half", whole[: len(whole) // 2]), ("spoilt", whole[:-8] + bytes(8))):
+        path = tmp_path / f"{name}.tsv.gz"
+        path.write_bytes(content)
+        with pytest.raises(GenobenchError, match=f"{name}.tsv.gz: packed, but cut off or damaged"):
+            read_summary(path)
+
+
+def test_memory_goes_with_the_cohort_and_not_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines of the cohort's SNPs are kept, with their numbers; the rest is counted."""
+    monkeypatch.setattr(summary_table, "LINES_AT_A_TIME", 1_000)
+    rows: list[tuple[object, ...]] = [
+        (5, 10_000 + i, "A", "G", 1, 0.5, f"x{i}") for i in range(80_000)
+    ]
+    rows[2_000] = (1, 100, "A", "G", 1, 0.01, "other name")
+    rows[3_000] = (7, 7, "C", "T", -1, 0.02, "rs2")
+    path = _written(tmp_path / "s.tsv", _ssf(*rows))
+    read_summary(_written(tmp_path / "warm.tsv", _ssf(*rows[:9])))  # imports are not measured
+    tracemalloc.start()
+    summary = read_summary(path, VARIANTS)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * path.stat().st_size  # all lines as text take more than 20 times the file
+    assert summary.lines == 80_000
+    assert summary.table.index.tolist() == [2_002, 3_002]
+    matched = match(summary, VARIANTS)
+    np.testing.assert_allclose(matched.association.z, [Z[0], Z[1], 0, 0])
+    assert matched.counts["lines"] == 80_000
+    nothing = read_summary(path, VARIANTS.assign(pos=3, id="none"))
+    with pytest.raises(GenobenchError, match=r"none of 80000 lines .* there 5:10000 x0 A/G"):
+        match(nothing, VARIANTS)

@@ -52,11 +52,12 @@ def column(tmp_path: Path, values: list[object], name: str = "T") -> Path:
         "IID HLA_A*02:01 x\nI0 1.5 .\n\nI2 2.5 q\n",
         'IID "HLA_A*02:01" x\r\n"I0" 1.5 N/A\r\n"I2" 2.5 "q"\r\n',
         "\ufefffid\tiid\tHLA_A*02:01\tx\n0\tI0\t1.5\tNaN\n0\tI2\t2.5\tq\n",
+        'FID,IID,"HLA_A*02:01",x\nF0,I0,1.5,\nF2, I2,2.5,q\n',
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])
 def test_forms_of_tables(tmp_path: Path, text: str, packed: bool) -> None:
-    """Tabs or blanks, # before the ids, IID alone, quotes, CRLF, BOM and .gz all read alike."""
+    """Tabs, blanks, commas, # before the ids, IID alone, quotes, CRLF, BOM, .gz all read alike."""
     path = tmp_path / ("t.tsv.gz" if packed else "t.tsv")
     path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
     keep, trait = read_trait(path, "HLA_A*02:01", people(3), kind="quantitative", least=2)
@@ -125,7 +126,11 @@ def test_kind_can_be_said(tmp_path: Path) -> None:
     ("values", "kind", "message"),
     [
         ([0, 2] * 20, "auto", r"values 0, 2 are neither 0 / 1 nor 1 / 2 \(2 on line 3\)"),
-        ([1, 2, 1, 2, 3] * 9, "auto", r"1, 2, 3 only, 3 first on line 6; code two classes"),
+        (
+            [1, 2, 1, 2, 3] * 9,
+            "auto",
+            r"1, 2, 3 only, 3 first on line 6; code two classes.*--trait-kind quant",
+        ),
         ([1, 2, 1, 2, 3] * 9, "binary", r"1, 2, 3 are neither .* \(3 on line 6\)"),
         ([1] * 40, "auto", r"one class only \(0 controls, 40 cases"),
         ([0, 2] + [2] * 20, "binary", "neither"),
@@ -205,12 +210,37 @@ def test_tables_that_are_refused(tmp_path: Path, text: str, message: str) -> Non
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    """No file, a folder, a binary file and a broken .gz each give an error that names it."""
+    """No file, a folder, a binary file and text called .gz each give an error that names it."""
     (tmp_path / "b").write_bytes(b"\xff\xfe\x00\x80" * 9)
     (tmp_path / "z.gz").write_bytes(b"not gzip")
     for name in ("absent", "", "b", "z.gz"):
-        with pytest.raises(GenobenchError, match=r"cannot be read|not a text table"):
+        with pytest.raises(
+            GenobenchError, match=r"cannot be read|not a text table|z.gz, line 1: no column"
+        ):
             read_table(tmp_path / name)
+
+
+def test_a_packed_table_that_is_cut_off(tmp_path: Path) -> None:
+    """Half of a .gz is named, with what to do."""
+    whole = gzip.compress(b"IID T\n" + b"".join(b"I%d %d\n" % (i, i * i) for i in range(20_000)))
+    (tmp_path / "t.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(GenobenchError, match=r"t\.gz: .*cut off or damaged: copy or download it"):
+        read_table(tmp_path / "t.gz")
+
+
+def test_codes_are_told(tmp_path: Path) -> None:
+    """Which code was taken for what, with the numbers of people; of measurements nothing."""
+    said: list[str] = []
+    path = column(tmp_path, [0, 1, 2, 2] * 10)
+    read_trait(path, "T", people(40), say=said.append)
+    assert said == [
+        f"{path}, column T: 0 taken as missing (10 people), 1 taken as control (10 people), "
+        "2 taken as case (20 people)"
+    ]
+    trait_from_fam(people(40).assign(phenotype=["0", "1"] * 20), say=said.append)
+    assert said[1].endswith("0 taken as control (20 people), 1 taken as case (20 people)")
+    read_trait(path, "T", people(40), kind="quantitative", say=said.append)
+    assert len(said) == 2
 
 
 def test_covariates(tmp_path: Path) -> None:

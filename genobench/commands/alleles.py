@@ -58,8 +58,8 @@ def align(wanted: pd.DataFrame, found: pd.DataFrame) -> Alignment:
     """Find the variants ``wanted`` in the table ``found``.
 
     By chromosome and position, then by id; either way the two alleles have to be the same, in any
-    order, or, of single bases, those of the other strand. An allele that is unseen in one file fits any. The first
-    line that fits and is not taken yet counts.
+    order, or, of single bases, those of the other strand. An allele that is unseen in one file
+    fits any. The first line that fits and is not taken yet counts.
 
     A/T and C/G read the same on both strands, so that a swap cannot be told from the other strand.
     The rest of the file decides: they are taken as written where no other variant is on the other

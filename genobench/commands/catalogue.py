@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import shlex
@@ -20,18 +21,38 @@ LOG_LINES = 20
 
 
 def show_list(options: Namespace) -> int:
-    """``genobench list WHAT``."""
-    rows = {"models": _models, "tasks": _tasks, "data": _data, "metrics": _metrics}[options.what]()
+    """``genobench list [WHAT]``; everything, under headings, when nothing is named."""
+    listed = {"models": _models, "tasks": _tasks, "data": _data, "metrics": _metrics}
+    if options.what is None:
+        if options.json:
+            print_json({what: rows() for what, rows in listed.items()})
+            return 0
+        for what, rows in listed.items():
+            print(what.upper())
+            _print_list(what, rows())
+            print()
+        return 0
+    if options.what not in listed:
+        near = difflib.get_close_matches(options.what, listed, n=1, cutoff=0.5)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise GenobenchError(f"nothing to list is called {options.what!r}{meant}; "
+                             f"known are {', '.join(listed)}")  # fmt: skip
     if options.json:
-        print_json(rows)
-    elif options.what == "metrics":
+        print_json(listed[options.what]())
+    else:
+        _print_list(options.what, listed[options.what]())
+    return 0
+
+
+def _print_list(what: str, rows: Sequence[dict[str, Any]]) -> None:
+    if what == "metrics":
         for task in dict.fromkeys(row["task"] for row in rows):
             print(f"{task} (* ranks it)")
             print_table(
                 [{k: v for k, v in r.items() if k != "task"} for r in rows if r["task"] == task]
             )
             print()
-    elif options.what == "tasks":
+    elif what == "tasks":
         for heading, study in (("in every run", False), ("studies, run when named", True)):
             print(heading)
             print_table(
@@ -40,7 +61,6 @@ def show_list(options: Namespace) -> int:
             print()
     else:
         print_table(rows)
-    return 0
 
 
 def print_json(content: object) -> None:
@@ -234,7 +254,9 @@ def _scores(scores: dict[str, Any]) -> Iterable[str]:
         yield from align(rows)
 
 
-def _brief(value: float | None) -> str:
+def _brief(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "-" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 

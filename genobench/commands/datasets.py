@@ -11,6 +11,18 @@ from genobench.commands.making import DATA_OPTIONS, say
 from genobench.errors import GenobenchError
 from genobench.report.plain import align, listing
 
+COUNTS = {  # of `summary.match`, in words
+    "lines": "lines of summary statistics",
+    "matched": "SNPs matched",
+    "by_position": "matched by position",
+    "by_id": "matched by id",
+    "swapped": "other allele counted, sign turned",
+    "other_strand": "on the other strand",
+    "ambiguous": "strand-ambiguous (A/T, C/G), taken as written",
+    "other_alleles": "other alleles, not matched",
+    "unmatched": "SNPs without a line",
+    "boundless_odds": "odds ratio 0 or infinite, sign taken",
+}
 SEXES = {1: "male", 2: "female", 0: "unknown"}  # PLINK's codes
 
 
@@ -41,13 +53,18 @@ def simulate(options: Namespace) -> int:
 
 def prepare(options: Namespace) -> int:
     """``genobench data prepare``: quality control, split and selection, with the account."""
+    from genobench.data import split_folder
     from genobench.data.prepare import DataSpec
     from genobench.data.prepare import prepare as prepared_by
 
     given = {k: v for k in DATA_OPTIONS if (v := getattr(options, k)) is not None}
-    prepared = prepared_by(DataSpec.for_name(options.data, **given), say=say)
-    if options.out is not None:
-        prepared.split.save(options.out)
+    spec = DataSpec.for_name(options.data, **given)
+    if options.out is None:
+        prepared = prepared_by(spec, say=say)
+    else:
+        with split_folder.opened(options.out, spec.key) as folder:
+            prepared = prepared_by(spec, say=say)
+            folder.write(prepared)
     if options.json:
         print_json(prepared.report)
         return 0
@@ -56,13 +73,26 @@ def prepare(options: Namespace) -> int:
     parts = [[name, *(f"{k} {_short(v)}" for k, v in part.items())]
              for name, part in report["split"].items()]  # fmt: skip
     print("\n" + "\n".join(align(parts)))
-    print("\n" + "\n".join(align([[k, _short(v)] for k, v in report["selection"].items()])))
+    print("\n" + "\n".join(align(_selection_rows(report["selection"]))))
     if options.out is not None:
         print(f"\nwritten to {options.out}")
     return 0
 
 
+def _selection_rows(selection: dict[str, Any]) -> list[list[str]]:
+    """One line per fact; counts of matched summary statistics below those of the choice."""
+    rows = []
+    for name, value in selection.items():
+        if isinstance(value, dict):
+            rows += [[COUNTS.get(k, k.replace("_", " ")), _short(v)] for k, v in value.items()]
+        else:
+            rows.append([name.replace("_", " "), _short(value)])
+    return rows
+
+
 def _short(value: Any) -> str:
+    if value is None:
+        return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list) and len(value) > 6:
@@ -88,7 +118,7 @@ def info(options: Namespace) -> int:
         print_json(card)
         return 0
     files = card.pop("files")
-    rows = [[k, ", ".join(map(str, v)) if isinstance(v, list | tuple) else str(v)]
+    rows = [[k, ", ".join(map(str, v)) if isinstance(v, list | tuple) else _short(v)]
             for k, v in card.items() if v not in (None, "", ())]  # fmt: skip
     rows += [["file", f.address] for f in public.find(options.name).files]
     rows += [["downloads", str(len(files))]]
@@ -102,11 +132,12 @@ def _plink_info(bed: Path, options: Namespace) -> int:
     from genobench.data.tables import trait_from_fam
 
     files = scan_plink(bed)
+    codes: list[str] = []
     try:
-        keep, trait = trait_from_fam(files.samples)
+        keep, trait = trait_from_fam(files.samples, say=codes.append)
         kind = f"{trait.kind}, of {int(keep.sum()):,} people"
         if trait.kind == "binary":
-            kind += f", {int(trait.values.sum()):,} cases"
+            kind += f", {int(trait.values.sum()):,} cases; {'; '.join(codes)}"
     except GenobenchError as error:
         kind = f"none of use: {error}"
     sexes = files.samples["sex"].value_counts()

@@ -86,14 +86,17 @@ def read_file(path: Path, files: PlinkFiles, options: Namespace | None) -> Genot
     GenobenchError
         As `read_trait`; a .fam without usable labels is no error but ``unlabelled``.
     """
+    from genobench.commands.making import say
     from genobench.data.plink import read_plink
     from genobench.data.tables import read_trait, trait_from_fam
 
     cohort = read_plink(files)
     if options is not None and options.pheno is not None:
-        return GenotypeFile(path, cohort, *read_trait(options.pheno, options.trait, files.samples))
+        return GenotypeFile(
+            path, cohort, *read_trait(options.pheno, options.trait, files.samples, say=say)
+        )
     try:
-        return GenotypeFile(path, cohort, *trait_from_fam(files.samples))
+        return GenotypeFile(path, cohort, *trait_from_fam(files.samples, say=say))
     except GenobenchError as error:
         return GenotypeFile(
             path, cohort, np.zeros(files.n, dtype=bool), None, f"{files.fam}: {error}"

@@ -80,6 +80,8 @@ def _dry_run(wanted: RunOptions, *, as_json: bool) -> int:
     from genobench.run.benchmark import plan
 
     planned = plan(wanted)
+    if not planned.data_ready and wanted.data is not None:
+        _look_at(wanted.data)
     rows = [
         {
             "model": todo.job.model,
@@ -98,6 +100,21 @@ def _dry_run(wanted: RunOptions, *, as_json: bool) -> int:
     print(f"\n{left} of {len(rows)} jobs would be run; nothing was.")
     _print_advice(len(planned.kept_failures))
     return 0
+
+
+def _look_at(spec: DataSpec) -> None:
+    """Raise what is wrong with files of the user's own, without reading a genotype.
+
+    Named data sets are left alone: looking at them may mean fetching them.
+    """
+    from genobench.data.labels import read_labels
+    from genobench.data.plink_files import scan_plink
+    from genobench.data.simulated_trait import SimulatedTrait
+
+    if spec.is_path:
+        samples = scan_plink(spec.name).samples
+        if SimulatedTrait.named(spec.trait) is None:
+            read_labels(spec, samples, spec.pheno, None)
 
 
 def _print_advice(failures: int) -> None:

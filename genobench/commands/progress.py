@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from genobench.report.numerals import duration, number
@@ -42,9 +43,21 @@ def watch(plain: bool = False) -> Iterator[Listener]:
 def left(progress: Progress) -> str:
     """How much is done and how long the rest should take."""
     text = f"{progress.done}/{progress.total}"
-    if progress.seconds_left is not None and progress.done < progress.total:
-        text += f", about {duration(progress.seconds_left)} left"
-    return text
+    if progress.seconds_left is None or progress.done >= progress.total:
+        return text
+    if not progress.overdue:
+        return f"{text}, about {duration(progress.seconds_left)} left"
+    if progress.seconds_left < 1:
+        return f"{text}, takes longer than expected"
+    return f"{text}, more than {duration(progress.seconds_left)} left"
+
+
+def later(progress: Progress, seconds: float) -> Progress:
+    """What was known ``seconds`` ago, when nothing has been heard since."""
+    if progress.seconds_left is None:
+        return progress
+    rest = progress.seconds_left - seconds
+    return replace(progress, seconds_left=max(0.0, rest), overdue=progress.overdue or rest < 0)
 
 
 def latest(learning: Mapping[str, float | None] | None) -> str:
@@ -113,14 +126,16 @@ class Board:
         self.print = console.print
         self._running: dict[str, tuple[str, str, float]] = {}  # title, detail, since
         self._progress: Progress | None = None
+        self._heard = time.monotonic()  # when that was said
         self._said = "preparing"
 
     def __call__(self, event: Event) -> None:
         """Take in an event; failures stay on the screen."""
         if isinstance(event, Said):
             self._said = event.text
+            self.print(event.text, markup=False, highlight=False)
             return
-        self._progress = event.progress
+        self._progress, self._heard = event.progress, time.monotonic()
         if isinstance(event, JobStarted):
             title = _title(event.name, event.seed, event.what)
             self._running[event.key] = (title, "load", time.monotonic())
@@ -147,6 +162,7 @@ class Board:
             seconds = duration(time.monotonic() - since)
             table.add_row(Text(title, style="bold"), Text(detail), Text(seconds, style="dim"))
         bar = Table.grid(padding=(0, 2))
+        now = later(self._progress, time.monotonic() - self._heard)
         total = max(1, self._progress.total)
-        bar.add_row(ProgressBar(total, self._progress.done, width=40), left(self._progress))
+        bar.add_row(ProgressBar(total, self._progress.done, width=40), left(now))
         return Group(table, bar)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
+import traceback
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from genobench.cohort import Cohort, Genotypes, Labels, Trait
+    from genobench.data.prepare import DataSpec
+    from genobench.registry import GeneratorPlugin
+    from genobench.run.suites import Suite
 
 ABOUT = "genobench.json"  # beside the weights: what they are of
 REPORT_SECONDS = 10.0
@@ -23,38 +29,45 @@ REPORT_SECONDS = 10.0
 
 def fit(options: Namespace) -> int:
     """``genobench fit``: prepare the data, fit, and write the fitted model into a folder."""
-    from genobench.conditioning import build
-    from genobench.data.prepare import prepare
-    from genobench.generator import Budget
     from genobench.registry import find_generator
-    from genobench.run.environment import cores
-    from genobench.run.executor import resolve_device
     from genobench.run.suites import find_suite
-    from genobench.seeds import derive
 
     plugin, suite = find_generator(options.model), find_suite(options.suite)
     spec = data_spec(options)
     if (options.out / ABOUT).exists():
         raise GenobenchError(f"{options.out}: a fitted model is there; give another --out")
+    with _folder(options.out):
+        return _fit(options, plugin, suite, spec)
+
+
+def _fit(options: Namespace, plugin: GeneratorPlugin, suite: Suite, spec: DataSpec) -> int:
+    """Fit one generator, and write it with what is needed to sample from it."""
+    from genobench.conditioning import build
+    from genobench.data.prepare import prepare
+    from genobench.generator import Budget
+    from genobench.run.environment import cores
+    from genobench.run.executor import resolve_device
+    from genobench.seeds import derive
+
     split = prepare(spec, say=say).split
     people = split.control if plugin.card.fit_on == "control" else split.train
     settings = plugin.card.settings_for(suite.settings)
-    generator = build(plugin.card, plugin.load(), settings)
+    with _blamed(plugin):
+        generator = build(plugin.card, plugin.load(), settings)
     budget = Budget(
         seconds=options.timeout or suite.timeout_seconds,
         device=resolve_device(options.device),
         threads=cores(),
         report=_Reporter(),
     )
-    say(f"fitting {plugin.card.name} to {people.n:,} people and {people.m:,} SNPs")
+    snps = "SNP" if people.m == 1 else "SNPs"
+    say(f"fitting {plugin.card.name} to {people.n:,} people and {people.m:,} {snps}")
     began = time.monotonic()
     seed = derive(options.seed, "fit", plugin.card.name)  # as in a benchmark
-    generator.fit(people, split.validation, seed=seed, budget=budget)
-    generator.save(options.out)
+    with _blamed(plugin):
+        generator.fit(people, split.validation, seed=seed, budget=budget)
     trait = people.trait
     assert trait is not None
-    people.variants.to_csv(options.out / "variants.tsv", sep="\t", index=False)
-    _save_labels(options.out, trait)
     about = {
         "spec": plugin.spec,
         "model": plugin.card.name,
@@ -64,10 +77,70 @@ def fit(options: Namespace) -> int:
         "seed": options.seed,
         "data_key": spec.key,
     }
-    (options.out / ABOUT).write_text(json.dumps(about, indent=2) + "\n")
+    with _written(options.out):
+        generator.save(options.out)
+        people.variants.to_csv(options.out / "variants.tsv", sep="\t", index=False)
+        _save_labels(options.out, trait)
+        (options.out / ABOUT).write_text(json.dumps(about, indent=2) + "\n")
     print(f"{options.out}: {generator.parameters:,} parameters, {time.monotonic() - began:.1f} s")
     print(f"Next: genobench sample {options.out} --out synthetic.bed")
     return 0
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """Make a folder and try to write to it; remove it again when nothing comes of it.
+
+    Raises
+    ------
+    GenobenchError
+        When it cannot be written to; before the block begins.
+    """
+    made = not path.exists()
+    with _written(path):
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path) as file:
+            file.write(b"can this be written?")
+    try:
+        yield
+    finally:
+        if made:
+            with suppress(OSError):  # it holds something: all went well, or nearly
+                path.rmdir()
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into a message."""
+    try:
+        yield
+    except OSError as error:
+        raise GenobenchError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+@contextmanager
+def _blamed(plugin: GeneratorPlugin) -> Iterator[None]:
+    """Make one line of what a plug-in raises, with the place in its file."""
+    try:
+        yield
+    except GenobenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise GenobenchError(_blame(error, plugin.path)) from error
+
+
+def _blame(error: BaseException, path: Path) -> str:
+    said = " ".join(str(error).split())
+    return f"{_place(error, path)}: {type(error).__name__}" + (f": {said}" if said else "")
+
+
+def _place(error: BaseException, path: Path) -> str:
+    """File and line: the innermost in the plug-in's own file; the file alone without such."""
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f.lineno for f in frames if Path(f.filename) == path]
+    return f"{path}:{own[-1]}" if own else str(path)
 
 
 class _Reporter:
@@ -102,10 +175,13 @@ def sample(options: Namespace) -> int:
     plugin = find_generator(about["spec"])
     if plugin.checksum != about["plugin_sha256"]:
         say(f"note: {plugin.card.name} has changed since it was fitted")
-    generator = load(plugin.card, plugin.load(), options.model)
+    with _blamed(plugin):
+        generator = load(plugin.card, plugin.load(), options.model)
     labels = _drawn(labels, options.people, options.seed)
     seed = derive(options.seed, "sample", plugin.card.name)
-    rows = checked_sample(generator.sample(labels, seed=seed), (len(labels), len(variants)))
+    with _blamed(plugin):
+        drawn = generator.sample(labels, seed=seed)
+    rows = checked_sample(drawn, (len(labels), len(variants)))
     trait = Trait(about["trait"]["name"], about["trait"]["kind"], labels)
     bed = write_plink(synthetic_cohort(rows, variants, trait), options.out)
     print(f"{bed}: {len(labels):,} synthetic people, {len(variants):,} SNPs; {trait.name} in .fam")

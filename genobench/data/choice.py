@@ -8,7 +8,7 @@ people, and its best SNPs are loaded.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,9 @@ class Candidates:
         control.
     relatives, selection
         For the report.
+    ranking, everywhere
+        All usable SNPs, the strongest first, and the association at every SNP of the source, where
+        ``columns`` are the best of these.
     """
 
     columns: NDArray[np.int64] | None
@@ -61,6 +64,21 @@ class Candidates:
     group: NDArray[Any] | None
     relatives: dict[str, Any]
     selection: dict[str, Any]
+    ranking: NDArray[np.int64] | None = None
+    everywhere: Association | None = None
+
+    def best(self, count: int) -> Candidates:
+        """The same with the ``count`` strongest SNPs, or with all that are usable."""
+        assert self.ranking is not None
+        assert self.everywhere is not None
+        columns = np.sort(self.ranking[:count])
+        return replace(self, columns=columns, association=self.everywhere.at(columns))
+
+    def wider(self) -> Candidates | None:
+        """The same with twice as many SNPs; None when there are no others."""
+        if self.columns is None or self.ranking is None or len(self.columns) == len(self.ranking):
+            return None
+        return self.best(2 * len(self.columns))
 
 
 def find_candidates(
@@ -81,23 +99,26 @@ def find_candidates(
     spare = wanted * (SPARE if spec.clump_r2 is None else CLUMP_CANDIDATES)
     if spec.gwas is not None:
         say(f"matching {spec.gwas}")
-        matched = summary.match(read_summary(spec.gwas), source.variants)
+        matched = summary.match(read_summary(spec.gwas, source.variants), source.variants)
         if spec.snps is not None and matched.counts["matched"] < spec.snps:
             raise GenobenchError(
                 f"{spec.gwas}: {matched.counts['matched']} lines match a SNP of {spec.name}, fewer "
                 f"than --snps {spec.snps}"
             )
-        columns = _strongest(matched.association, matched.matched, spare)
+        ranking = _ranking(matched.association, matched.matched)
         selection = {"source": "external", "summary_statistics": matched.counts}
-        return Candidates(columns, matched.association.at(columns), None, None, {}, selection)
+        found = Candidates(None, None, None, None, {}, selection, ranking, matched.association)
+        return found.best(spare)
     if len(labels.people) * m <= IN_MEMORY:
         return Candidates(None, None, None, None, {}, {"source": "training people"})
     say("larger than memory: association is streamed")
-    group, relatives = _groups_of_source(source, labels)
+    group, relatives = _groups_of_source(spec, source, labels)
     split = _split(spec, labels.trait, group, population)
     association, sound, selection = _streamed(spec, source, labels, split)
-    columns = _strongest(association, sound, spare)
-    return Candidates(columns, association.at(columns), split, group, relatives, selection)
+    ranking = _ranking(association, sound)
+    return Candidates(None, None, split, group, relatives, selection, ranking, association).best(
+        spare
+    )
 
 
 def settle_split(
@@ -132,7 +153,7 @@ def settle_split(
         group, relatives = _found_groups(cohort.genotypes, cohort.variants, cohort.samples)
     else:
         left = Labels(labels.people[rows], cohort.trait, labels.covariates[rows], None, {})
-        group, relatives = _groups_of_source(source, left)
+        group, relatives = _groups_of_source(spec, source, left)
     population = cohort.samples["population"].to_numpy() if spec.train_population else None
     return _split(spec, cohort.trait, group, population), group, relatives
 
@@ -219,10 +240,12 @@ def _components(
     return principal_components(genotypes[np.ix_(people, chosen)], count)
 
 
-def _groups_of_source(source: Source, labels: Labels) -> tuple[NDArray[Any], dict[str, Any]]:
+def _groups_of_source(
+    spec: DataSpec, source: Source, labels: Labels
+) -> tuple[NDArray[Any], dict[str, Any]]:
     """Groups of people whose genotypes are not loaded as a whole."""
     if labels.group is not None:
-        return _coded(labels.group), {"method": "column"}
+        return _named_groups(spec, labels.group)
     samples = source.samples.iloc[labels.people]
     if len(labels.people) > kinship.MOST_PEOPLE:
         nothing = np.zeros((len(labels.people), 0), dtype=np.int8)
@@ -262,12 +285,10 @@ def _found_groups(
     return group, {**families.summary, "family_ids": named}
 
 
-def _strongest(
-    association: Association, usable: NDArray[np.bool_], count: int
-) -> NDArray[np.int64]:
-    """Columns of the ``count`` strongest usable SNPs, in genome order."""
+def _ranking(association: Association, usable: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Columns of the usable SNPs, the strongest first."""
     order = np.argsort(np.where(usable, -np.abs(association.z), np.inf), kind="stable")
-    return np.sort(order[: min(count, int(usable.sum()))])
+    return order[: int(usable.sum())]
 
 
 def _spaced(m: int, most: int) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from genobench.errors import GenobenchError
 
+CUT_OFF = (EOFError, zlib.error, gzip.BadGzipFile)  # what a spoilt .gz raises while it is read
 MISSING_TEXT = frozenset({"", "na", "n/a", "nan", "."})
 
 
@@ -42,10 +43,10 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.Dat
     try:
         with opened_text(path) as lines:
             return _parsed(lines, path, columns)
+    except CUT_OFF as error:
+        raise GenobenchError(cut_off(path)) from error
     except OSError as error:
         raise GenobenchError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (EOFError, zlib.error) as error:
-        raise GenobenchError(cut_off(path)) from error
     except UnicodeDecodeError as error:
         raise GenobenchError(f"{path}: not a text table ({error})") from error
 
@@ -54,7 +55,7 @@ def opened_text(path: Path) -> TextIO:
     """Text of a plain or gzipped file, whatever its name, without a byte order mark."""
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    if packed or path.suffix == ".gz":
+    if packed:
         return gzip.open(path, "rt", encoding="utf-8-sig")
     return path.open(encoding="utf-8-sig")
 

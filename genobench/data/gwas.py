@@ -16,6 +16,7 @@ from scipy import stats
 
 from genobench.cohort import MISSING, Genotypes, Trait
 from genobench.data.clump import called_moments, clump, scaled
+from genobench.data.quality_report import TooFewSnpsError
 from genobench.errors import GenobenchError
 
 CHUNK_CELLS = 2**25  # genotypes tested at a time: some 300 MB of float32 at most
@@ -193,7 +194,7 @@ def select(
     strength = np.abs(association.z)
     m = len(strength)
     if k < 1 or k > m:
-        raise GenobenchError(f"{k} SNPs were asked for, {m} are there: choose --snps of 1 to {m}")
+        raise TooFewSnpsError(f"{k} SNPs were asked for, {m} are there: choose --snps of 1 to {m}")
     order = np.argsort(-strength, kind="stable")
     if clump_r2 is None:
         return np.sort(order[:k])
@@ -209,7 +210,7 @@ def select(
         )
     ]
     if len(kept) < k:
-        raise GenobenchError(
+        raise TooFewSnpsError(
             f"{k} SNPs were asked for, {len(kept)} are left after clumping at r2 {clump_r2}: "
             "ask for fewer with --snps or clump less strictly"
         )

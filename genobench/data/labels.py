@@ -119,7 +119,7 @@ def _trait(
         return _indicator(spec.trait, tables.read_groups(pheno, column, samples), value)
     try:
         return tables.read_trait(pheno, spec.trait, samples, kind=spec.trait_kind, say=say)
-    except tables.NotANumber as error:
+    except tables.NotANumberError as error:
         example = shlex.quote(f"{spec.trait}={error.text}")
         raise GenobenchError(
             f"{error}. For people with one value against all others: --trait {example}"

@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genobench.cohort import MISSING, Cohort, Trait
-from genobench.data import catalogue, choice, gwas, plink, public, quality, simulate, tables
+from genobench.data import (
+    account,
+    catalogue,
+    choice,
+    gwas,
+    plink,
+    public,
+    quality,
+    simulate,
+    tables,
+)
 from genobench.data.clump import LD_PEOPLE, neighbour_r2
 from genobench.data.labels import Labels, read_labels
 from genobench.data.prepare import SNPS, DataSpec, source_checksums
+from genobench.data.quality_report import TooFewSnpsError
 from genobench.data.simulated_trait import (
     SimulatedTrait,
     Truth,
@@ -47,20 +58,19 @@ class _Opened:
 def run(spec: DataSpec, say: Say) -> tuple[Split, dict[str, Any]]:
     """Split of a completed specification, and its report without the key."""
     opened = _open(spec, say)
-    labels, truth = _labelled(spec, opened)
+    labels, truth = _labelled(spec, opened, say)
     population = _populations(spec, opened)
     if spec.train_population is not None:
         labels = _of_populations(spec, labels, population)
-    say(f"{len(labels.people)} people with {labels.trait.name}, {len(opened.source.variants)} SNPs")
+    say(account.people_line(labels.counts, labels.trait.name))
     theirs = None if population is None else population[labels.people]
     candidates = choice.find_candidates(spec, opened.source, labels, say, theirs)
-    cohort, checked = _controlled(_loaded(opened, labels, candidates, theirs, truth), say)
-    rows = cohort.samples[ROW].to_numpy()
-    settled = choice.settle_split(spec, opened.source, labels, candidates, cohort, rows)
-    indices, group, relatives = settled
-    selected, selection = _selected(spec, cohort, labels.covariates[rows], indices, candidates)
-    say(f"{len(selected)} SNPs chosen")
+    chosen = _chosen(spec, opened, labels, candidates, theirs, truth, say)
+    cohort, checked, indices, group, relatives, selected, selection = chosen
+    say(account.relatives_line(relatives))
+    say(account.selection_line(selection, len(selected)))
     split, missing = _finished(cohort, indices, group, selected, spec.split_seed)
+    say(account.split_line(split))
     after = {"people": cohort.n, "snps": cohort.m}
     del cohort
     train = split.train
@@ -93,13 +103,13 @@ def _open(spec: DataSpec, say: Say) -> _Opened:
     return _Opened(MemorySource(cohort), spec.pheno, cohort.trait)
 
 
-def _labelled(spec: DataSpec, opened: _Opened) -> tuple[Labels, Truth | None]:
+def _labelled(spec: DataSpec, opened: _Opened, say: Say) -> tuple[Labels, Truth | None]:
     """Labels, and the truth about the trait where somebody made it."""
     samples, simulated = opened.source.samples, SimulatedTrait.named(spec.trait)
     if simulated is not None:
         trait, truth = simulate_trait(simulated, opened.source)
         return read_labels(replace(spec, trait=None), samples, opened.pheno, trait), truth
-    labels = read_labels(spec, samples, opened.pheno, opened.trait)
+    labels = read_labels(spec, samples, opened.pheno, opened.trait, say)
     own = opened.trait
     if own is None or not np.array_equal(labels.trait.values, own.values[labels.people]):
         return labels, None
@@ -171,10 +181,50 @@ def _loaded(
     return Cohort(cohort.genotypes, variants, samples, labels.trait)
 
 
-def _controlled(cohort: Cohort, say: Say) -> tuple[Cohort, quality.QualityReport]:
-    """Quality control at the default thresholds."""
-    controlled, report = quality.control(cohort)
-    say(f"quality control leaves {controlled.n} people and {controlled.m} SNPs")
+class _Chosen(NamedTuple):
+    """What quality control left, who is in which part, and which SNPs are looked at."""
+
+    cohort: Cohort
+    checked: quality.QualityReport
+    indices: SplitIndices
+    group: NDArray[Any]
+    relatives: dict[str, Any]
+    selected: NDArray[np.int64]
+    selection: dict[str, Any]
+
+
+def _chosen(
+    spec: DataSpec,
+    opened: _Opened,
+    labels: Labels,
+    candidates: choice.Candidates,
+    population: NDArray[Any] | None,
+    truth: Truth | None,
+    say: Say,
+) -> _Chosen:
+    """Quality control, split and selection; with more candidates where too few of them survive."""
+    while True:
+        try:
+            loaded = _loaded(opened, labels, candidates, population, truth)
+            cohort, checked = _controlled(loaded, labels, say)
+            rows = cohort.samples[ROW].to_numpy()
+            settled = choice.settle_split(spec, opened.source, labels, candidates, cohort, rows)
+            found = _selected(spec, cohort, labels.covariates[rows], settled[0], candidates)
+            return _Chosen(cohort, checked, *settled, *found)
+        except TooFewSnpsError:
+            wider = candidates.wider()
+            if wider is None:
+                raise
+            candidates = wider
+            assert candidates.columns is not None
+            say(f"too few SNPs are left: loading {len(candidates.columns):,} candidates")
+
+
+def _controlled(cohort: Cohort, labels: Labels, say: Say) -> tuple[Cohort, quality.QualityReport]:
+    """Quality control at the default thresholds; its account begins with all genotyped people."""
+    controlled, report = quality.control(cohort, steps=account.left_out(labels.counts))
+    report = replace(report, people_before=labels.counts["genotyped"])
+    say(account.quality_line(report))
     return controlled, report
 
 
@@ -197,8 +247,8 @@ def _selected(
         selected = gwas.select(
             cohort.genotypes[thin], cohort.variants, association, wanted, clump_r2=spec.clump_r2
         )
-    except GenobenchError as error:
-        raise GenobenchError(f"{spec.name}, after quality control: {error}") from error
+    except TooFewSnpsError as error:
+        raise TooFewSnpsError(f"{spec.name}, after quality control: {error}") from error
     summary = {"snps": wanted, "clump_r2": spec.clump_r2, **candidates.selection, **found}
     return selected, summary
 

@@ -60,8 +60,9 @@ def scan_plink(path: str | Path) -> PlinkFiles:
     ------
     GenobenchError
         A file that is absent, a .bed that is truncated, foreign, sample-major, of another size
-        than its tables ask for or with calls of people whom the .fam lacks, a table with a wrong number of columns, a position that is not a
-        number (all with the line), two people with the same FID and IID.
+        than its tables ask for or with calls of people whom the .fam lacks, a table with a wrong
+        number of columns, a position that is not a number (all with the line), two people with
+        the same FID and IID.
     """
     prefix = prefix_of(path)
     bed, bim, fam = (Path(f"{prefix}.{ending}") for ending in ("bed", "bim", "fam"))

@@ -16,6 +16,10 @@ Unit = Literal["people", "variants"]
 WIDTH = 80
 
 
+class TooFewSnpsError(GenobenchError):
+    """Quality control or clumping leaves fewer SNPs than are needed."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One step: what it judged, how many it dropped and left, by which rule."""
@@ -90,9 +94,12 @@ class Sieve:
         left = int(mask.sum())
         self.steps.append(Step(unit, name, before - left, left, why))
         if left == 0:
-            raise GenobenchError(
+            kind = TooFewSnpsError if unit == "variants" else GenobenchError
+            raise kind(
                 f"quality control: the step '{name}' dropped all {before} {unit} that were left "
-                f"({why}); look at the data, or loosen that threshold"
+                f"({why}). The limit is fixed: see with `plink --bfile ... --missing --freq` "
+                "whether the files hold what they should, and give others: more people, more "
+                "variants, or missing calls imputed"
             )
 
     def skip(self, unit: Unit, name: str, why: str) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from genobench.data.gwas import Association
 from genobench.data.spelling import chromosome, other_strand
+from genobench.data.summary_table import Summary
 from genobench.errors import GenobenchError
 
 AMBIGUOUS = frozenset({"AT", "TA", "CG", "GC"})
@@ -34,7 +35,7 @@ class Matched:
     counts: dict[str, int]
 
 
-def match(table: pd.DataFrame, variants: pd.DataFrame, *, drop_ambiguous: bool = False) -> Matched:
+def match(summary: Summary, variants: pd.DataFrame, *, drop_ambiguous: bool = False) -> Matched:
     """Put `read_summary`'s statistics on a cohort's SNPs, sign turned to the counted allele.
 
     A line belongs to a SNP of the same chromosome, position and alleles; where positions do not
@@ -46,7 +47,7 @@ def match(table: pd.DataFrame, variants: pd.DataFrame, *, drop_ambiguous: bool =
     GenobenchError
         When nothing matches, with an example of either side.
     """
-    lookup = _Lookup(table)
+    lookup = _Lookup(summary.table)
     m = len(variants)
     z, p = np.zeros(m), np.ones(m)
     matched = np.zeros(m, dtype=bool)
@@ -71,15 +72,16 @@ def match(table: pd.DataFrame, variants: pd.DataFrame, *, drop_ambiguous: bool =
         counts["swapped"] += sign < 0
         counts["other_strand"] += flipped
     if not matched.any():
-        ours, theirs = variants.iloc[0], table.iloc[0]
+        ours, (chrom, pos, name, effect, other) = variants.iloc[0], summary.first
         raise GenobenchError(
-            f"none of {len(table)} lines of the summary statistics matches one of {m} SNPs "
+            f"none of {summary.lines} lines of the summary statistics matches one of {m} SNPs "
             f"(here {ours['chrom']}:{ours['pos']} {ours['id']} {ours['counted']}/{ours['other']}, "
-            f"there {theirs['chrom']}:{theirs['pos']} {theirs['id']} {theirs['effect']}/"
-            f"{theirs['other']}): is it the same genome build?"
+            f"there {chrom}:{pos} {name} {effect}/{other}): is it the same genome build?"
         )
-    lines = {"lines": len(table), "matched": int(matched.sum())}
+    lines = {"lines": summary.lines, "matched": int(matched.sum())}
     counts["unmatched"] = m - int(matched.sum())
+    if summary.boundless_odds:
+        counts["boundless_odds"] = summary.boundless_odds
     numbers = {name: int(count) for name, count in {**lines, **counts}.items()}
     # without standard errors on one scale, z itself serves as effect
     return Matched(Association(z, p, z.copy()), matched, numbers)

@@ -6,15 +6,18 @@ apart by their column names alone.
 
 from __future__ import annotations
 
-import gzip
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
+from genobench.data.delimited import CUT_OFF, cut_off, opened_text
 from genobench.errors import GenobenchError
 
 # meaning: column names in order of preference, compared without case and a leading '#'
@@ -38,82 +41,144 @@ OTHER = {  # the second allele; PLINK 2 gives both and A1 is one of them
 MISSING_TEXT = frozenset({"", "na", "nan", "n/a", ".", "#na", "-nan", "null"})
 MOST_BAD_LINES = 5
 SMALLEST_P = 1e-300  # what a p of 0 is taken for: it was too small to be written
+LINES_AT_A_TIME = 10_000
 
 
-def read_summary(path: str | Path) -> pd.DataFrame:
-    """Summary statistics as one table.
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """What was read of a file of summary statistics.
+
+    Attributes
+    ----------
+    table
+        chrom, pos (0 = not given), id, effect, other (empty = not given), z, p; the index is the
+        line in the file. Lines without an estimate (NA) are left out, as are PLINK's lines for
+        covariates (TEST other than ADD).
+    lines
+        Lines of the file, those for covariates left out.
+    first
+        chrom, pos, id, effect, other of the first of them, for messages.
+    boundless_odds
+        Lines of ``table`` whose odds ratio is 0 or infinite (no carrier among cases, or among
+        controls): its direction counts, and the p value beside it.
+    """
+
+    table: pd.DataFrame
+    lines: int
+    first: tuple[str, int, str, str, str]
+    boundless_odds: int
+
+
+def read_summary(path: str | Path, variants: pd.DataFrame | None = None) -> Summary:
+    """Summary statistics, of all variants or of those of a cohort.
 
     Parameters
     ----------
     path
         Text or .gz, columns separated by tabs, blanks or commas, lines with ``##`` skipped.
-
-    Returns
-    -------
-    DataFrame
-        chrom, pos (0 = not given), id, effect, other (empty = not given), z, p; the index is the
-        line in the file. Lines without an estimate (NA) are left out, as are PLINK's lines for
-        covariates (TEST other than ADD).
+    variants
+        pos and id of a cohort's variants: lines with neither among these are passed over, so that
+        memory goes with the cohort and not with the file. None: all lines are kept.
 
     Raises
     ------
     GenobenchError
-        Columns that are absent, with those found; values that are no numbers, with line numbers.
+        Columns that are absent, with those found; values that are no numbers, with line numbers;
+        a .gz that is cut off.
     """
     path = Path(path)
-    raw = _raw_table(path)
-    columns = _columns(raw, path)
-    if "test" in columns:
-        raw = raw[raw[columns["test"]].str.upper() == "ADD"]
+    parts: list[pd.DataFrame] = []
+    lines = kept = boundless = 0
+    first: tuple[str, int, str, str, str] | None = None
+    known = None
+    if variants is not None:
+        known = pd.Index(variants["pos"].unique()), pd.Index(variants["id"].unique())
+    try:
+        for raw, columns in _blocks(path):
+            if "test" in columns:
+                raw = raw[raw[columns["test"]].str.upper() == "ADD"]
+            lines += len(raw)
+            if first is None and len(raw):
+                described = _described(raw.iloc[:1], columns, path)
+                first = next(described.itertuples(index=False, name=None))
+            wanted = raw if known is None else raw[_among(raw, columns, *known, path)]
+            kept += len(wanted)
+            part, extreme = _estimated(wanted, columns, path)
+            if len(part) or not parts:
+                parts.append(part)
+            boundless += extreme
+    except CUT_OFF as error:
+        raise GenobenchError(cut_off(path)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise GenobenchError(f"{path}: cannot be read as a text table: {error}") from error
+    if first is None:
+        raise GenobenchError(f"{path}: no header and lines of summary statistics")
+    table = pd.concat(parts[bool(parts[1:]) and parts[0].empty :])
+    if kept and table.empty:
+        raise GenobenchError(f"{path}: no line has an allele, an effect and a p value")
+    return Summary(table, lines, first, boundless)
+
+
+def _among(
+    raw: pd.DataFrame, columns: dict[str, str], positions: pd.Index, ids: pd.Index, path: Path
+) -> NDArray[np.bool_]:
+    """(lines,) whether a position, of whatever chromosome, or an id is one of the cohort's."""
+    there = _number(raw, columns, "pos", path).fillna(0).astype(np.int64).to_numpy()
+    names = _text(raw, columns, "id").to_numpy()
+    # an index keeps its hash table from block to block
+    here = (positions.get_indexer(pd.Index(there)) >= 0) & (there > 0)
+    return np.asarray(here | ((ids.get_indexer(pd.Index(names)) >= 0) & (names != "")))
+
+
+def _described(raw: pd.DataFrame, columns: dict[str, str], path: Path) -> pd.DataFrame:
+    """Which variants the lines are of: chrom, pos, id, effect, other."""
     table = pd.DataFrame(index=raw.index)
     table["chrom"] = _text(raw, columns, "chrom").str.removeprefix("chr")
     table["pos"] = _number(raw, columns, "pos", path).fillna(0).astype(np.int64)
     table["id"] = _text(raw, columns, "id")
     table["effect"] = _text(raw, columns, "effect").str.upper()
     table["other"] = _other(raw, columns, table["effect"])
+    return table
+
+
+def _estimated(raw: pd.DataFrame, columns: dict[str, str], path: Path) -> tuple[pd.DataFrame, int]:
+    """Lines with an estimate, and of how many of them the odds ratio is 0 or infinite."""
+    table = _described(raw, columns, path)
     log_p = _log_p(raw, columns, path)
     table["p"] = np.exp(log_p)
     # from the logarithm: of the strongest SNPs of a biobank p itself is 0
     strength: NDArray[np.float64] = -special.ndtri_exp(log_p.to_numpy() - np.log(2))
-    table["z"] = _signs(raw, columns, path) * strength
-    known = table["z"].notna() & (table["effect"] != "")
-    if not known.any():
-        raise GenobenchError(f"{path}: no line has an allele, an effect and a p value")
-    return table[known]
+    signs, extreme = _signs(raw, columns, path)
+    table["z"] = signs * strength
+    known = (table["z"].notna() & (table["effect"] != "")).to_numpy()
+    return table[known], int(extreme[known].sum())
 
 
-def _raw_table(path: Path) -> pd.DataFrame:
-    """Everything as text; the index is the line number."""
-    try:
-        with _opened(path) as file:
-            lines = [(i, line) for i, line in enumerate(file, 1) if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise GenobenchError(f"{path}: cannot be read as a text table: {error}") from error
-    lines = [(i, line) for i, line in lines if not line.startswith("##")]
-    if len(lines) < 2:
-        raise GenobenchError(f"{path}: no header and lines of summary statistics")
-    header = lines[0][1]
-    separator = "\t" if "\t" in header else "," if "," in header else None
-    names = [name.strip().strip('"') for name in header.strip("\r\n").split(separator)]
-    rows = [(i, line.strip("\r\n").split(separator)) for i, line in lines[1:]]
-    wrong = [i for i, row in rows if len(row) != len(names)]
-    if wrong:
-        raise GenobenchError(
-            f"{path}, line {_some(wrong)}: not the {len(names)} columns of the header"
-        )
-    values = [[cell.strip().strip('"') for cell in row] for _, row in rows]
-    return pd.DataFrame(values, columns=names, index=[i for i, _ in rows])
+def _blocks(path: Path) -> Iterator[tuple[pd.DataFrame, dict[str, str]]]:
+    """Some lines at a time, as text, the columns that mean something; the index is the line."""
+    with opened_text(path) as file:
+        lines = ((i, line) for i, line in enumerate(file, 1) if line.strip() and line[:2] != "##")
+        header = next(lines, (0, ""))[1]
+        separator = "\t" if "\t" in header else "," if "," in header else None
+        names = [name.strip().strip('"') for name in header.strip("\r\n").split(separator)]
+        if not header:
+            return
+        columns = _columns(names, path)
+        at = {name: names.index(name) for name in columns.values()}
+        while block := list(islice(lines, LINES_AT_A_TIME)):
+            rows = [(i, line.strip("\r\n").split(separator)) for i, line in block]
+            wrong = [i for i, row in rows if len(row) != len(names)]
+            if wrong:
+                raise GenobenchError(
+                    f"{path}, line {_some(wrong)}: not the {len(names)} columns of the header"
+                )
+            texts = {name: [row[j].strip().strip('"') for _, row in rows] for name, j in at.items()}
+            yield pd.DataFrame(texts, index=[i for i, _ in rows], dtype=object), columns
 
 
-def _opened(path: Path) -> TextIO:
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8")
-
-
-def _columns(raw: pd.DataFrame, path: Path) -> dict[str, str]:
+def _columns(header: Sequence[str], path: Path) -> dict[str, str]:
     """Which of the file's columns means what."""
-    plain = {name.lower().lstrip("#"): name for name in raw.columns}
+    plain = {name.lower().lstrip("#"): name for name in header}
     found = {
         meaning: next(plain[a] for a in names if a in plain)
         for meaning, names in {**ALIASES, **OTHER}.items()
@@ -131,7 +196,7 @@ def _columns(raw: pd.DataFrame, path: Path) -> dict[str, str]:
     ]
     if lacking:
         raise GenobenchError(
-            f"{path}: no column for {' and '.join(lacking)} among {', '.join(raw.columns)}; "
+            f"{path}: no column for {' and '.join(lacking)} among {', '.join(header)}; "
             "GWAS-SSF, PLINK and REGENIE names are known"
         )
     return found
@@ -148,7 +213,8 @@ def _number(raw: pd.DataFrame, columns: dict[str, str], what: str, path: Path) -
     """Numbers, NaN where missing; anything else is an error with its lines."""
     text = _text(raw, columns, what)
     numbers = pd.to_numeric(text, errors="coerce").astype(np.float64)
-    wrong = raw.index[(numbers.isna() & (text != "")) | np.isinf(numbers)]
+    no_number = numbers.isna() if what == "odds" else ~np.isfinite(numbers)
+    wrong = raw.index[no_number & (text != "")]
     if len(wrong):
         raise GenobenchError(
             f"{path}, line {_some(wrong)}: column {columns[what]}: {text[wrong[0]]!r} "
@@ -174,19 +240,23 @@ def _log_p(raw: pd.DataFrame, columns: dict[str, str], path: Path) -> pd.Series:
     return logarithm
 
 
-def _signs(raw: pd.DataFrame, columns: dict[str, str], path: Path) -> NDArray[np.float64]:
-    """Direction of the effect allele: of beta, log odds ratio or z."""
-    if "beta" in columns:
-        return np.asarray(np.sign(_number(raw, columns, "beta", path)))
-    if "odds" in columns:
-        odds = _number(raw, columns, "odds", path)
-        wrong = odds.index[odds <= 0]
-        if len(wrong):
-            raise GenobenchError(
-                f"{path}, line {_some(wrong)}: column {columns['odds']}: an odds ratio is positive"
-            )
-        return np.asarray(np.sign(np.log(odds)))
-    return np.asarray(np.sign(_number(raw, columns, "z", path)))
+def _signs(
+    raw: pd.DataFrame, columns: dict[str, str], path: Path
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Direction of the effect allele, of beta, odds ratio or z; where the odds are 0 or infinite.
+
+    PLINK writes such odds where an allele is seen in cases or in controls alone.
+    """
+    if "beta" in columns or "odds" not in columns:
+        effect = _number(raw, columns, "beta" if "beta" in columns else "z", path)
+        return np.asarray(np.sign(effect)), np.zeros(len(raw), dtype=bool)
+    odds = _number(raw, columns, "odds", path)
+    wrong = odds.index[odds < 0]
+    if len(wrong):
+        raise GenobenchError(
+            f"{path}, line {_some(wrong)}: column {columns['odds']}: an odds ratio is not negative"
+        )
+    return np.asarray(np.sign(odds - 1)), np.asarray((odds == 0) | np.isinf(odds))
 
 
 def _other(raw: pd.DataFrame, columns: dict[str, str], effect: pd.Series) -> pd.Series:

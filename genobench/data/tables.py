@@ -1,8 +1,8 @@
 """Phenotype and covariate tables as PLINK users have them, joined to the genotyped people.
 
-White space, tabs or commas between columns, a header with ``FID IID`` (or ``#FID IID``, ``#IID``, ``IID``).
-Missing is ``NA``, ``N/A``, ``nan``, ``.``, nothing at all, and exactly -9: a quantitative trait
-that truly takes the value -9 has to be shifted by its owner, as for PLINK.
+White space, tabs or commas between columns, a header with ``FID IID`` (or ``#FID IID``, ``#IID``,
+``IID``). Missing is ``NA``, ``N/A``, ``nan``, ``.``, nothing at all, and exactly -9: a quantitative
+trait that truly takes the value -9 has to be shifted by its owner, as for PLINK.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from genobench.errors import GenobenchError
 __all__ = [
     "IdMatch",
     "Kind",
-    "NotANumber",
+    "NotANumberError",
     "match_ids",
     "read_covariates",
     "read_groups",
@@ -37,7 +37,7 @@ MISSING_NUMBER = -9.0
 FEW_VALUES, MANY_PEOPLE = 4, 20  # so few distinct values among so many people look like codes
 
 
-class NotANumber(GenobenchError):
+class NotANumberError(GenobenchError):
     """Text where numbers are expected; ``text`` is the first."""
 
     def __init__(self, message: str, text: str) -> None:
@@ -156,7 +156,7 @@ def _numbers(text: pd.Series, path: Path, column: str) -> pd.Series:
     wrong = ~np.isfinite(numbers) & (text != "")
     if wrong.any():
         line = wrong.index[wrong.to_numpy()][0]
-        raise NotANumber(
+        raise NotANumberError(
             f"{path}, line {line}, column {column}: {text[line]!r} is not a number; missing values "
             "are NA",
             str(text[line]),

@@ -179,7 +179,10 @@ def _impossible(record: Record) -> dict[str, str]:
 def _impossible_notes(records: Iterable[Record]) -> list[str]:
     """Tasks that these data do not allow, each said once."""
     reasons = {item for record in records for item in _impossible(record).items()}
-    return [f"Task {task} is not possible on these data: {why}." for task, why in sorted(reasons)]
+    return [
+        f"Task {task} is not possible on these data: {why.rstrip('.')}."
+        for task, why in sorted(reasons)
+    ]
 
 
 def _failures(record: Record) -> list[Failure]:

@@ -60,7 +60,9 @@ def facts(block: Block) -> str:
 
 def command(block: Block) -> str:
     """The command line that makes these records again."""
-    words = ["genobench run", f"--models {','.join(block.models)}", f"--suite {block.suite}"]
+    specs = {r["job"]["model"]: str(r["job"].get("spec", r["job"]["model"])) for r in block.records}
+    models = [f"path/to/{s}" if ".py:" in (s := specs[m]) else m for m in block.models]
+    words = ["genobench run", f"--models {shlex.quote(','.join(models))}", f"--suite {block.suite}"]
     words.append(block.options or f"--data {shlex.quote(block.data)}")
     seeds = block.seeds
     contiguous = len(seeds) > 2 and seeds == tuple(range(seeds[0], seeds[-1] + 1))

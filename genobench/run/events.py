@@ -20,11 +20,14 @@ class Progress:
     seconds_left
         Estimate from jobs of the same models that have ended, here or in old records; None while
         nothing is known.
+    overdue
+        Something that runs has taken longer than expected, so that ``seconds_left`` is too little.
     """
 
     total: int
     done: int
     seconds_left: float | None
+    overdue: bool = False
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,9 @@ def without_reference(content: Mapping[str, Any], task: str) -> str:
     """Why ``task`` could not be scored for want of a reference; "" when it was not that."""
     error = content.get("scores", {}).get(task, {}).get("error") or {}
     message = str(error.get("message") or "")
-    return message.removeprefix(REFERENCE) if message.startswith(REFERENCE) else ""
+    if not message.startswith(REFERENCE):
+        return ""
+    return message.removeprefix(REFERENCE).removeprefix(f"{task}: ")
 
 
 def explain(ended: Ended, people: Collection[str] = ()) -> tuple[record.Status, dict[str, Any]]:

@@ -95,9 +95,11 @@ class Tracker:
         if not any(self._durations.values()):
             return Progress(self.total, self.done, None)
         now = time.monotonic()
-        seconds = 0.0
+        seconds, overdue = 0.0, False
         for key, (what, model) in self._left.items():
             spent = now - self._running[key] if key in self._running else 0.0
-            seconds += max(0.0, self._expected(what, model) - spent)
+            rest = self._expected(what, model) - spent
+            seconds += max(0.0, rest)
+            overdue |= rest < 0
         busy = min(self.slots, max(1, len(self._left)))
-        return Progress(self.total, self.done, seconds / busy)
+        return Progress(self.total, self.done, seconds / busy, overdue)

@@ -1,5 +1,7 @@
 """One child process: fits, samples and scores one job, or prepares one task's reference.
 
+It also tries the promises of ``genobench check``.
+
 Started by the executor as ``python -m genobench.run.worker``; the order comes as JSON on standard
 input, results leave as messages through a pipe (see `lifeline`). Nothing is caught here that a
 plug-in raises: the process ends, and the parent decides what that costs.
@@ -54,6 +56,10 @@ def main() -> None:
     messages.phase("load")
     if order["mode"] == "reference":
         prepare_reference(order, messages)
+    elif order["mode"] == "promises":
+        from genobench.check import try_promises
+
+        try_promises(order, messages)
     else:
         run_job(order, messages)
     messages.send("done")

@@ -20,7 +20,7 @@ import pytest
 from genobench.data import prepare as preparation
 from genobench.data.prepare import DataSpec, Prepared
 from genobench.errors import GenobenchError
-from genobench.run import benchmark
+from genobench.run import benchmark, prepared
 from genobench.run.events import JobFinished, JobPhase, JobStarted, Said
 from genobench.run.suites import find_suite, suites
 
@@ -224,6 +224,137 @@ def test_plan_writes_nothing(bench: Any) -> None:
     edited = benchmark.plan(options)
     assert len(edited.remaining) == 2, "an edited generator is another job"
     assert {t.job.key for t in edited.todos}.isdisjoint(t.job.key for t in planned.todos)
+
+
+def altered(bench: Any, model: str, **changes: Any) -> None:
+    """The stored record of a model, with some of its parts replaced."""
+    bench.store.write_record(bench.record(model) | changes)
+
+
+def action(bench: Any, models: list[str], tasks: list[str], **more: Any) -> tuple[str, str]:
+    """What would be done about the only job asked, and what its record says."""
+    (todo,) = benchmark.plan(bench.options(models, tasks, **more)).todos
+    return todo.action, todo.state
+
+
+def test_fit_that_used_up_its_time_is_repeated_with_more(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no failure, is marked, and is kept until a larger limit is asked for."""
+    monkeypatch.setattr("genobench.run.stages.FIT_SHARE", 0.02)  # of 60 s
+    slow = """
+        def fit(self, train, validation, *, seed, budget):
+            time.sleep(min(budget.seconds, 1.5))
+            return super().fit(train, validation, seed=seed, budget=budget)
+    """
+    models, tasks = [bench.generator("slow", slow)], [bench.task("one")]
+    bench.run(models, tasks)
+    assert bench.record("slow")["resources"]["budget_exhausted"] is True
+    assert action(bench, models, tasks) == ("none", "done")
+    assert action(bench, models, tasks, timeout_seconds=30.0) == ("none", "done")
+    assert action(bench, models, tasks, timeout_seconds=120.0, overwrite="never")[0] == "none"
+    assert action(bench, models, tasks, timeout_seconds=120.0) == ("fit", "cut short")
+    bench.run(models, tasks, timeout_seconds=120.0)
+    assert bench.record("slow")["resources"]["budget_exhausted"] is False
+    assert action(bench, models, tasks, timeout_seconds=240.0) == ("none", "done")
+
+
+@pytest.mark.parametrize("limit", [None, 60.0], ids=["older record", "with its limit"])
+@pytest.mark.parametrize(
+    ("status", "kind", "more"),
+    [
+        ("timeout", "Timeout", {"timeout_seconds": 120.0}),
+        ("memory", "MemoryLimit", {"memory_bytes": 2**40}),
+    ],
+)
+def test_failure_for_want_of_a_limit_is_missing_when_it_is_raised(
+    bench: Any, status: str, kind: str, more: dict[str, Any], limit: float | None
+) -> None:
+    """Of the fit, and of one score; under the same limits neither is repeated."""
+    models, tasks = [bench.generator("sound")], [bench.task("one"), bench.task("two")]
+    usual = {"memory_bytes": 2**34}
+    bench.run(models, tasks, **usual)
+    good = bench.record("sound")
+    error: dict[str, Any] = {
+        "type": kind,
+        "message": "m",
+        "exit_code": None,
+        "signal": None,
+        "last_lines": [],
+    }
+    if limit is not None:
+        error["limit"] = limit if status == "timeout" else 2**34
+    score = {k: good["scores"]["one"][k] for k in ("key", "seed", "seconds")} | {"error": error}
+    altered(bench, "sound", scores=good["scores"] | {"one": score})
+    assert action(bench, models, tasks, **usual) == ("none", "scores failed")
+    (todo,) = benchmark.plan(bench.options(models, tasks, **(usual | more))).todos
+    assert (todo.action, [t.task for t in todo.tasks]) == ("score", ["one"])
+    altered(bench, "sound", status=status, phase="fit", error=error, scores={}, outputs=None)
+    assert action(bench, models, tasks, **usual) == ("none", status)
+    assert action(bench, models, tasks, **(usual | more)) == ("fit", status)
+    other = {"timeout_seconds": 120.0, "memory_bytes": 2**40} | dict.fromkeys(more)
+    other = {k: v for k, v in other.items() if v is not None}
+    assert action(bench, models, tasks, **(usual | other))[0] == "none", "another limit"
+
+
+def test_failures_that_are_kept_are_counted(bench: Any) -> None:
+    """So that the user can be told how to repeat them."""
+    models = [
+        bench.generator("sound"),
+        bench.generator("bad", "def fit(self, *a, **k): raise ValueError"),
+    ]
+    tasks = [bench.task("one")]
+    assert bench.run(models, tasks).kept_failures == 0
+    again = bench.run(models, tasks)
+    assert (again.kept, again.kept_failures) == (2, 1)
+    assert bench.run(models, tasks, overwrite="failed").kept_failures == 0
+
+
+def test_task_that_the_data_do_not_allow_is_said_once(bench: Any) -> None:
+    """With its own log; the other task is scored, the status says that something failed."""
+    models = [bench.generator("sound"), bench.generator("other")]
+    impossible = bench.task("impossible", "def prepare(self, split, *, seed): raise ValueError(3)")
+    for _ in range(2):  # from the records of before, too
+        summary = bench.run(models, [impossible, bench.task("one")])
+        assert summary.statuses == {"scores failed": 2}
+        (problem,) = summary.problems
+        assert problem.startswith("task impossible is not possible on these data: 3 (log: ")
+        log = Path(problem.partition("(log: ")[2].rstrip(")"))
+        assert "ValueError: 3" in log.read_text()
+        told = [e.problem for e in bench.events if isinstance(e, JobFinished)]
+        assert sum("3" in problem for problem in told) <= 1
+    assert "metrics" in bench.record("sound")["scores"]["one"]
+
+
+def test_words_that_name_the_data(tmp_path: Path) -> None:
+    """In full for this machine, without folders for others; defaults are left out."""
+    bed, table = tmp_path / "co hort.bed", tmp_path / "t.tsv"
+    bed.touch()
+    spec = DataSpec(str(bed), pheno=table, trait="T2D", covariates=("age", "bmi"), snps=64)
+    words = ["--trait", "T2D", "--covariates", "age,bmi", "--snps", "64"]
+    local = ["--data", str(bed), "--pheno", str(table), *words]
+    public = ["--data", "path/to/co hort.bed", "--pheno", "path/to/t.tsv", *words]
+    assert prepared.option_words(spec, public=False) == local
+    assert prepared.option_words(spec, public=True) == public
+    assert prepared.option_words(DataSpec("mice"), public=True) == ["--data", "mice"]
+
+
+def test_what_repeats_a_run_is_kept_before_it_begins(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupted run tells its data and where its plug-ins lie."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(benchmark, "_execute", interrupt)
+    spec = bench.generator("sound")
+    with pytest.raises(KeyboardInterrupt):
+        bench.run([spec], [bench.task("one")])
+    folder = bench.store.data_folder(bench.data.key)
+    assert (folder / "options.txt").read_text() == "--data toy\n"
+    assert (folder / "options.local.txt").read_text() == "--data toy\n"
+    assert list(bench.store.specs().values()) == [spec]
 
 
 def test_data_are_prepared_once(

@@ -203,6 +203,13 @@ def test_records_hold_no_path_and_no_person(after: Any) -> None:
         assert private not in text
 
 
+def test_logs_hold_no_person(after: Any) -> None:
+    """What a plug-in printed is kept without ids."""
+    log = after.store.log_path(after.record("raises")["key"]).read_text()
+    assert "ValueError: no luck with <id>" in log
+    assert "w0s0p" not in log
+
+
 def test_segfault_leaves_a_traceback(after: Any) -> None:
     """Faulthandler says where."""
     lines = "\n".join(after.record("segfaults")["error"]["last_lines"])

@@ -13,7 +13,9 @@ import pytest
 from genobench import registry
 from genobench.errors import GenobenchError
 from genobench.run import record
+from genobench.run.child import Ended
 from genobench.run.job import Job, Limits, asked
+from genobench.run.ledger import explain
 from genobench.run.lifeline import CURVE_POINTS, Curve
 from genobench.task import Estimate
 
@@ -144,14 +146,30 @@ def test_invalid_record_is_not_written() -> None:
         ('File "/home/alice/x/model.py", line 3', 'File "model.py", line 3'),
         (r"C:\Users\alice\cohort.bed is gone", "cohort.bed is gone"),
         ("NA12878 and HG-001 have no label", "<id> and <id> have no label"),
-        ("shape (120, 24), 1/2 coding, 12 of 120", "shape (120, 24), 1/2 coding, 12 of 120"),
+        ("shape (100, 24), 1/2 coding, 12 of 100", "shape (100, 24), 1/2 coding, 12 of 100"),
         ("person 1234567 is missing", "person <id> is missing"),
+        ("no luck with 1234.", "no luck with <id>."),
+        ("12345, x1234, 1234x", "12345, x1234, 1234x"),
+        ("A:1 and A:12", "<id> and A:12"),
+        ("KeyError: 'HG/001'", "KeyError: '<id>'"),
+        ("S000@lab, S000", "<id>, <id>"),
+        ('File "m.py", line 1234, in fit', 'File "m.py", line 1234, in fit'),
         ("n/a", "n/a"),
     ],
 )
 def test_redaction(line: str, clean: str) -> None:
-    """Folders and ids go; counts, shapes and words stay, small numeric ids or not."""
-    assert record.redacted([line], {"NA12878", "HG-001", "120", "1234567"}) == [clean]
+    """Folders and whole ids go; words and numbers that are nobody's id stay."""
+    people = {"NA12878", "HG-001", "1234", "1234567", "A:1", "HG/001", "S000", "S000@lab", "1"}
+    assert record.redacted([line], people) == [clean]
+
+
+def test_own_words_keep_their_figures() -> None:
+    """What the harness says holds no id, only figures that may look like one."""
+    ended = Ended("timeout", None, "SIGTERM", "fit", None, False, 60.0, ("60 is gone",), 60.0)
+    status, error = explain(ended, people={"60"})
+    assert (status, error["limit"]) == ("timeout", 60.0)
+    assert "after 60.0 s" in error["message"]
+    assert error["last_lines"] == ["<id> is gone"]
 
 
 def test_failure_keeps_the_end() -> None:
