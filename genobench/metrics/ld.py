@@ -28,7 +28,9 @@ from genobench.metrics.intervals import (
 Band = NDArray[np.float32]  # (reach, m): row d-1, column j is SNP j with SNP j + d
 
 RARE = 0.01
-PEOPLE = 1 << 16  # whose dosages are held in float32 at once; their sums stay below 2^24
+CELLS = 1 << 23  # dosages that are held in float32 at once
+EXACT = 1 << 16  # people whose products float32 sums exactly: below 2^24
+SNPS = 1 << 8  # whose products with those after them are taken together
 
 
 @dataclass(frozen=True)
@@ -108,22 +110,28 @@ def r2_band(genotypes: Genotypes, *, reach: int) -> Band:
 def band_sums(genotypes: Genotypes, *, reach: int) -> Sums:
     """(3 + reach, m) number of people, sums of x, of x^2 and, row by row, of x_j x_j+d.
 
-    Whole numbers, exact: products of ``PEOPLE`` people are summed in float32, which holds them,
-    and people beyond in float64. They add up over groups of people.
+    Whole numbers, exact: products of some people are summed in float32, which holds them, and
+    people beyond in float64. They add up over groups of people. Beside the sums and as many
+    products, `CELLS` dosages are held at once.
     """
-    m = genotypes.shape[1]
+    n, m = genotypes.shape
     sums = np.zeros((3 + reach, m))
-    width = max(reach, 256)
-    for start in range(0, len(genotypes), PEOPLE):
-        x = genotypes[start : start + PEOPLE].astype(np.float32)
-        sums[0] += len(x)
+    sums[0] = n
+    starts = range(0, m, SNPS)
+    products = [np.zeros((min(SNPS, m - j), min(SNPS + reach, m - j))) for j in starts]
+    people = min(max(CELLS // m, SNPS), EXACT)
+    dosages = np.empty((min(people, n), m), np.float32)
+    for start in range(0, n, people):
+        part = genotypes[start : start + people]
+        x = dosages[: len(part)]
+        x[:] = part
         sums[1] += x.sum(axis=0)
-        sums[2] += np.einsum("ij,ij->j", x, x)
-        for first in range(0, m, width):
-            product = x[:, first : first + width].T @ x[:, first : first + width + reach]
-            for d in range(1, reach + 1):
-                diagonal = np.diagonal(product, offset=d)
-                sums[2 + d, first : first + len(diagonal)] += diagonal
+        for j, product in zip(starts, products, strict=True):
+            product += x[:, j : j + SNPS].T @ x[:, j : j + SNPS + reach]
+    for j, product in zip(starts, products, strict=True):
+        for d in range(reach + 1):
+            diagonal = np.diagonal(product, offset=d)
+            sums[2 + d, j : j + len(diagonal)] = diagonal
     return sums
 
 

@@ -62,7 +62,7 @@ def main(path: str) -> None:
     task = find_task("privacy").load()()
     few = Split(*(part.take(slice(0, 60)) for part in parts))
     task.score(synthetic.take(slice(0, 60)), Reference(few, task.prepare(few, seed=0)), seed=0)
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     statistics = task.prepare(split, seed=0)
     prepared = time.perf_counter()
     estimates = task.score(synthetic, Reference(split, statistics), seed=0)
@@ -70,6 +70,7 @@ def main(path: str) -> None:
     result = {
         "prepare": prepared - started,
         "score": ended - prepared,
+        "processor": time.process_time() - worked,
         "peak_gib": peak_gib(),
         "seconds": {name: e.seconds for name, e in estimates.items()},
         "values": {name: e.value for name, e in estimates.items()},

@@ -102,10 +102,11 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def dearest(found: dict[str, Any]) -> str:
-    """The three most expensive groups of metrics; those of a group share its seconds."""
+    """Processor time, and the most expensive groups of metrics; a group shares its seconds."""
     groups: dict[float, list[str]] = {}
     for name, seconds in found["seconds"].items():
         groups.setdefault(seconds, []).append(name)
     costs = sorted(((s * len(names), names[0]) for s, names in groups.items()), reverse=True)
     parts = [f"{name} and its group {cost:.0f} s" for cost, name in costs[:4]]
-    return f"preparation {found['prepare']:.0f} s, " + ", ".join(parts)
+    processor = f"processor time of all threads {found['processor']:.0f} s; "
+    return processor + f"preparation {found['prepare']:.0f} s, " + ", ".join(parts)
