@@ -39,7 +39,7 @@ def test_wheel_and_sdist(tmp_path: Path) -> None:
     assert {n.split("/")[0] for n in names if ".dist-info/" not in n} == {"genobench"}
     sources = {p for f in ("genobench", "baselines", "tasks") for p in (ROOT / f).rglob("*")}
     for path in sources:
-        if path.suffix in (".py", ".toml", ".json", ".j2", ".typed"):
+        if path.suffix in (".py", ".toml", ".json", ".j2", ".css", ".js", ".typed"):
             inside = path.relative_to(ROOT).as_posix()
             for module, folder in MAPPED.items():
                 if inside.startswith(f"{folder}/"):

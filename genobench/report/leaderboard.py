@@ -13,6 +13,8 @@ from typing import Any
 
 from genobench.errors import GenobenchError
 from genobench.generator import Card
+from genobench.registry import generators as installed
+from genobench.report import page as site
 from genobench.report.collect import build, slug
 from genobench.report.markdown import index, page
 from genobench.report.numerals import significant
@@ -62,7 +64,8 @@ def _record(path: Path) -> dict[str, Any]:
 
 def files(tables: Tables) -> dict[str, str]:
     """Text of every file of the leaderboards, by path below the folder; deterministic."""
-    made = {"README.md": index(tables)}
+    cards = {name: plugin.card for name, plugin in installed().items()}
+    made = {"README.md": index(tables), site.FILE: site.render(tables, cards)}
     for block in tables.blocks:
         for table in block.tables:
             stem = f"{block.name}/{table.task.name}"

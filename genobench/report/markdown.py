@@ -170,7 +170,8 @@ def index(tables: Tables) -> str:
         "# Leaderboards",
         "Every table here is made from the records in `records/` by `genobench leaderboard`, and "
         "`genobench leaderboard --check` fails when one differs from its records. "
-        "Utility, fidelity and privacy are never averaged into one number.",
+        "Utility, fidelity and privacy are never averaged into one number. The same on one page, "
+        "to sort and to filter: [index.html](index.html).",
     ]
     for block in tables.blocks:
         pages = ", ".join(

@@ -1,0 +1,237 @@
+"""The page in a real browser: sorts, filters, opens, explains itself, and asks nobody for anything.
+
+Skipped where there is no Chromium (Debian: ``apt-get install chromium``). The accessibility check
+needs axe-core as well: ``AXE_CORE=path/to/axe.min.js`` (``npm install axe-core``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from genobench.report.page import render
+
+from .browser import Browser, installed
+from .made import CARDS, EVIL, FIT, tables
+
+CHROMIUM = installed()
+AXE = os.environ.get("AXE_CORE", "")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH"),
+    pytest.mark.xdist_group("browser"),
+]
+FIRST = "document.querySelector('#results .block')"
+TABLE = f"{FIRST}.querySelector('table.main')"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("page") / "index.html"
+    path.write_text(render(tables(), CARDS), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    assert CHROMIUM is not None
+    with Browser(CHROMIUM, tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(started: Browser, address: str) -> Browser:
+    """A page that was just opened; nothing was told before."""
+    started.events.clear()
+    started.send("Page.navigate", url="about:blank")
+    started.prefer("light")
+    started.open(address)
+    return started
+
+
+def _column(browser: Browser, heading: str) -> str:
+    """Selector of the button above a column of the first table."""
+    found = browser.run(
+        f"[...{TABLE}.querySelectorAll('thead th')]"
+        f".findIndex(th => th.textContent.trim().startsWith({json.dumps(heading)}))"
+    )
+    assert found >= 0
+    return f"{TABLE}.querySelectorAll('thead th')[{found}].querySelector('button')"
+
+
+def _models(browser: Browser, part: str) -> list[str]:
+    """Models of a part of the first table, from above."""
+    names: list[str] = browser.run(
+        f"[...{TABLE}.querySelectorAll('tbody.{part} th a:first-child')].map(a => a.textContent)"
+    )
+    return names
+
+
+def test_sorts_within_generators_and_within_controls(browser: Browser) -> None:
+    """By numbers that are written as durations: fastest first, then slowest first."""
+    before = _models(browser, "controls")
+    button = _column(browser, "Fit")
+    browser.run(f"{button}.click()")
+    fastest = sorted((m for m in FIT if m not in before), key=lambda m: FIT[m])
+    assert _models(browser, "entrants") == fastest
+    assert _models(browser, "controls") == before, "equal values stay as they were"
+    assert browser.run(f"{button}.parentElement.getAttribute('aria-sort')") == "ascending"
+    browser.run(f"{button}.click()")
+    assert _models(browser, "entrants") == fastest[::-1]
+    assert browser.run(f"{TABLE}.querySelectorAll('[aria-sort]').length") == 1
+
+
+def test_headline_sorts_by_its_best(browser: Browser) -> None:
+    """Of an attack, nearest to chance; its heading spans two columns."""
+    browser.run(f"{_column(browser, 'Model')}.click()")
+    assert _models(browser, "entrants") == sorted(_models(browser, "entrants"))
+    browser.run(f"{_column(browser, 'strongest attack')}.click()")
+    first = _models(browser, "entrants")
+    assert first[0] in ("wgan_gp", "snpgen")
+    assert first[-1] == EVIL
+
+
+def test_sorts_by_the_keyboard(browser: Browser) -> None:
+    """Enter on a heading does what a click does."""
+    before = _models(browser, "entrants")
+    browser.run(f"{_column(browser, 'Fit')}.focus()")
+    browser.press("Enter", 13, "\r")
+    assert _models(browser, "entrants") == sorted(before, key=lambda m: FIT[m])
+
+
+def test_filters_data_sets_and_suites(browser: Browser) -> None:
+    """Tables, plots and what models say of other data sets go; the rest stays."""
+    count = "[...document.querySelectorAll('#results > .block')].filter(b => !b.hidden).length"
+    choose = (
+        "((name, value) => { const s = document.querySelector(`select[name=${name}]`);"
+        " s.value = value; s.dispatchEvent(new Event('change', {bubbles: true})); })"
+    )
+    assert browser.run(count) == 2
+    browser.run(f"{choose}('data', {json.dumps(EVIL)})")
+    assert browser.run(count) == 1
+    assert browser.run("document.querySelector('.block:not([hidden])').dataset.data") == EVIL
+    assert browser.run("document.querySelector('.filter output').textContent") == "1 of 2 shown"
+    browser.run(f"{choose}('suite', 'smoke')")
+    assert browser.run(count) == 0
+    assert browser.run("[...document.querySelectorAll('.model')].every(m => m.hidden)") is True
+    browser.run(f"{choose}('data', '')")
+    assert browser.run(count) == 1
+
+
+def test_link_in_a_table_opens_the_model(browser: Browser) -> None:
+    """Its section opens, comes into view and takes the focus; so does a second time."""
+    link = f"[...{TABLE}.querySelectorAll('th a')].find(a => a.textContent === 'snpgen')"
+    opened = "document.getElementById('model-snpgen').open"
+    for _ in range(2):
+        assert browser.run(opened) is False
+        browser.run(f"{link}.click()")
+        browser.until(opened)
+        browser.until("document.activeElement.parentElement.id === 'model-snpgen'")
+        assert browser.run("document.activeElement.getBoundingClientRect().top < innerHeight")
+        browser.run("document.getElementById('model-snpgen').open = false")
+
+
+def test_address_of_a_model_opens_it(browser: Browser, address: str) -> None:
+    """A link that somebody was sent."""
+    browser.send("Page.navigate", url="about:blank")
+    browser.open(f"{address}#model-vae")
+    browser.until("document.getElementById('model-vae').open")
+
+
+def test_flag_says_its_sentence_on_focus_and_on_hover(browser: Browser) -> None:
+    """Escape puts it away; the sentence is also below the table."""
+    flag = "document.querySelector('#results .flag')"
+    sentence = browser.run(
+        f"document.getElementById({flag}.getAttribute('aria-describedby')).textContent"
+    )
+    assert len(sentence) > 20
+    shown = "!document.getElementById('tip').hidden"
+    browser.run(f"{flag}.focus()")
+    assert browser.run(shown) is True
+    assert browser.run("document.getElementById('tip').textContent") == sentence
+    browser.press("Escape", 27)
+    assert browser.run(shown) is False
+    browser.run(f"{flag}.blur(); {flag}.scrollIntoView({{block: 'center'}})")
+    x, y = browser.run(f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])"
+                       f"({flag}.getBoundingClientRect())")  # fmt: skip
+    browser.move(x, y)
+    browser.until(shown)
+
+
+def test_everything_is_reached_by_tab(browser: Browser) -> None:
+    """The skip link comes first, then contents, filters, and headings that sort."""
+    reached = []
+    for _ in range(9):
+        browser.press("Tab", 9)
+        reached.append(browser.run("document.activeElement.textContent.trim().slice(0, 30)"))
+    assert reached[0] == "Skip to the results"
+    assert reached[1:5] == ["Results", "Models", "Metrics", "How to read"]
+    tags = browser.run("document.activeElement.tagName")
+    assert tags == "BUTTON"
+
+
+@pytest.mark.parametrize("width", [375, 768, 1280])
+def test_no_width_scrolls_sideways(browser: Browser, address: str, width: int) -> None:
+    """With everything open; wide tables scroll by themselves."""
+    browser.open(address, width=width, height=812)
+    browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    page = "document.documentElement"
+    assert browser.run(f"{page}.scrollWidth") <= browser.run(f"{page}.clientWidth") <= width
+
+
+def test_light_and_dark(browser: Browser) -> None:
+    """The page follows the system, and paper is white."""
+    paper = "getComputedStyle(document.body).backgroundColor"
+    light = browser.run(paper)
+    browser.prefer("dark")
+    dark = browser.run(paper)
+    browser.prefer("dark", media="print")
+    assert light == browser.run(paper) == "rgb(255, 255, 255)"
+    assert dark != light
+
+
+def test_policy_stops_what_does_not_belong(browser: Browser) -> None:
+    """Were an element put in, neither its script nor its style nor its picture would."""
+    browser.run(
+        "(() => { const s = document.createElement('img'); s.src = 'https://example.org/x.png';"
+        " document.body.append(s); const b = document.createElement('div');"
+        " b.setAttribute('style', 'width: 7px'); b.id = 'put'; document.body.append(b);"
+        " })()"
+    )
+    with pytest.raises(RuntimeError, match="TrustedScript"):
+        browser.run("document.getElementById('put').setAttribute('onclick', 'window.bad = 1')")
+    assert browser.run("document.getElementById('put').getBoundingClientRect().width > 7")
+    assert any("Content Security Policy" in text for text in browser.complaints())
+
+
+def test_no_complaint_and_no_request(browser: Browser, address: str) -> None:
+    """After all of it was used: the console is empty, and the page is all that was loaded."""
+    browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    browser.run("document.querySelectorAll('th button').forEach(b => b.click())")
+    browser.run("dispatchEvent(new Event('beforeprint')); dispatchEvent(new Event('afterprint'))")
+    browser.run("document.querySelectorAll('.flag').forEach(f => f.focus())")
+    assert browser.complaints() == []
+    asked = {url for url in browser.requests() if not url.startswith(("data:", "about:"))}
+    assert asked == {address}
+
+
+def test_opens_within_a_second(browser: Browser) -> None:
+    """From the request to the end of loading."""
+    took = browser.run("performance.getEntriesByType('navigation')[0].loadEventEnd")
+    assert 0 < took < 1000
+
+
+@pytest.mark.skipif(not Path(AXE).is_file(), reason="AXE_CORE does not name axe.min.js")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_accessibility_violation(browser: Browser, scheme: str) -> None:
+    """Of any severity, with everything open."""
+    browser.prefer(scheme)
+    browser.send("Page.setBypassCSP", enabled=True)
+    browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    browser.run(f"{Path(AXE).read_text()}; 0")
+    found = browser.run("axe.run().then(r => r.violations.map(v => [v.impact, v.id]))")
+    browser.send("Page.setBypassCSP", enabled=False)
+    assert found == []
