@@ -260,11 +260,11 @@ def test_twenty_models_on_six_data_sets_stay_small_and_quick() -> None:
 
 
 def test_committed_records_make_a_small_page() -> None:
-    """Below 2 MB with the cards that are installed."""
+    """Below 5 MB with the cards that are installed."""
     cards = {name: plugin.card for name, plugin in generators().items()}
     made = leaderboard.rebuild(
         COMMITTED, cards, {name: plugin.card for name, plugin in tasks().items()}
     )
     text = render(made, cards)
-    assert len(text.encode()) < 2e6
+    assert len(text.encode()) < 5e6
     assert Document(text).unbalanced == []
