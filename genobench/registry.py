@@ -212,11 +212,13 @@ def _import_file(path: Path) -> ModuleType:
         raise GenobenchError(f"{path}: not a Python module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up by name
+    whole = False
     try:
         spec.loader.exec_module(module)
-    except BaseException:  # SystemExit too: half a module must not be found by the next import
-        del sys.modules[name]
-        raise
+        whole = True
+    finally:
+        if not whole:  # the next import must not find half a module
+            del sys.modules[name]
     return module
 
 

@@ -17,7 +17,8 @@ from genobench.errors import GenobenchError
 from genobench.generator import Card
 from genobench.report import leaderboard
 from genobench.report.collect import build
-from genobench.report.figures import points, write_headline
+from genobench.report.figures import write_headline
+from genobench.report.headline import points
 from genobench.report.scale import MEMORISING
 from genobench.report.tables import Table, Tables
 from genobench.report.terminal import show

@@ -179,7 +179,8 @@ def _print_outcome(summary: Summary, tables: Tables, out: Path) -> None:
 def leaderboard(options: Namespace) -> int:
     """``genobench leaderboard``."""
     from genobench.report import leaderboard as boards
-    from genobench.report.figures import points, write_headline
+    from genobench.report.figures import write_headline
+    from genobench.report.headline import points
 
     if options.check:
         if options.source is not None:

@@ -6,7 +6,8 @@ import math
 import shlex
 from collections.abc import Iterable, Sequence
 
-from genobench.report.figures import FIGURE, points
+from genobench.report.figures import FIGURE
+from genobench.report.headline import points
 from genobench.report.numerals import ABSENT, count, duration, interval, memory, number
 from genobench.report.scale import Rescaled
 from genobench.report.stats import FEWEST_BLOCKS, Standing

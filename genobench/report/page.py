@@ -1,113 +1,32 @@
 """The leaderboards as one self-contained page: no request, no script but its own, all text escaped.
 
-What the page shows is decided here and drawn by `page.html.j2`; `page.css` and `page.js` are put
-into it, and its content security policy allows these two by their hashes and nothing else.
+What it shows is decided in `page_views.py` and laid out by `page.html.j2`; `page.css` and `page.js`
+are put into it, and its content security policy allows these two by their hashes and nothing else.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
-from itertools import groupby
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from genobench.generator import Card
-from genobench.report import numerals, page_plots
-from genobench.report.collect import slug
-from genobench.report.markdown import command, rank, rescaled, with_margin
-from genobench.report.scale import MEMORISING
-from genobench.report.sheet import Verdict
-from genobench.report.tables import Block, Record, Row, Table, Tables
+from genobench.report import numerals, page_plots, svg
+from genobench.report.headline import sense
+from genobench.report.markdown import rank, rescaled, with_margin
+from genobench.report.page_views import BlockView, block_view, model_views
+from genobench.report.tables import Tables
 from genobench.report.verdicts import verdicts
 from genobench.task import MetricCard
 
 FILE = "index.html"
-ORDER = ("entrant", "ceiling", "floor", "leak")
-Said = Mapping[tuple[str, str, str], list[Verdict]]  # by block, task and model
-ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
-
-
-@dataclass(frozen=True)
-class Flag:
-    """Something to know of one row; ``number`` is that of its sentence below the table."""
-
-    mark: str
-    kind: str
-    sentence: str
-    number: int = 0
-
-
-@dataclass(frozen=True)
-class RowView:
-    """A row as it is shown: its flags, and its headline drawn on the axis of the table."""
-
-    row: Row
-    flags: tuple[Flag, ...]
-    forest: Markup
-
-
-@dataclass(frozen=True)
-class TableView:
-    """One task on one data set; ``lines``: controls in the drawings, ``scales``: of small bars."""
-
-    id: str
-    table: Table
-    measured: tuple[MetricCard, ...]
-    entrants: tuple[RowView, ...]
-    controls: tuple[RowView, ...]
-    axis: Markup
-    lines: tuple[str, ...]
-    scales: Mapping[str, page_plots.Scale]
-    sentences: tuple[Flag, ...]
-    notes: tuple[str, ...]
-    on_device: bool
-
-
-@dataclass(frozen=True)
-class BlockView:
-    """One data set and suite: drawings and tables."""
-
-    id: str
-    block: Block
-    plots: tuple[Markup, ...]
-    tables: tuple[TableView, ...]
-    command: str
-
-
-@dataclass(frozen=True)
-class Appearance:
-    """One model on one data set: what is said of it, drawn of it, and how to have it again."""
-
-    block: Block
-    rows: tuple[tuple[Table, Row], ...]
-    verdicts: tuple[tuple[str, tuple[Verdict, ...]], ...]
-    profiles: tuple[Markup, ...]
-    curves: tuple[Markup, ...]
-    records: tuple[Record, ...]
-    settings: str
-    command: str
-
-
-@dataclass(frozen=True)
-class ModelView:
-    """One model: its card, if it is installed here, and where it was run."""
-
-    id: str
-    name: str
-    title: str
-    role: str
-    card: Card | None
-    paper: str
-    appearances: tuple[Appearance, ...]
 
 
 def render(tables: Tables, cards: Mapping[str, Card]) -> str:
@@ -131,8 +50,8 @@ def render(tables: Tables, cards: Mapping[str, Card]) -> str:
         for r in t.rows
         if r.ranked  # what a control is there for is no verdict on it
     }
-    models = _models(tables, cards, said)
-    blocks = [_block(b, said) for b in tables.blocks]
+    models = model_views(tables, cards, said)
+    blocks = [block_view(b, said) for b in tables.blocks]
     style, script = _part("page.css"), _part("page.js")
     dates = sorted(str(r.get("finished") or "")[:10] for b in tables.blocks for r in b.records)
     asked = {t.table.task.name: t.table.task for b in blocks for t in b.tables}
@@ -206,8 +125,8 @@ def _template() -> Any:
     environment.filters |= {"heading": heading, "key": sort_key, "code": code_spans}
     environment.globals |= {
         "bar": page_plots.bar,
-        "sense": page_plots.sense,
-        "label": page_plots.label,
+        "sense": sense,
+        "label": svg.label,
         "isfinite": math.isfinite,
     }
     return environment.from_string(_read("page.html.j2"))
@@ -246,145 +165,3 @@ def _measured(blocks: Iterable[BlockView], task: str) -> list[MetricCard]:
              for m in t.measured}  # fmt: skip
     cards = next(t.table.task for b in blocks for t in b.tables if t.table.task.name == task)
     return [m for name, m in cards.metrics.items() if name in found]
-
-
-def _block(block: Block, said: Said) -> BlockView:
-    drawn = tuple(page_plots.headline(block))
-    tables = tuple(_table(t, block, said) for t in block.tables)
-    return BlockView(f"data-{block.name}", block, drawn, tables, command(block))
-
-
-def _table(table: Table, block: Block, said: Said) -> TableView:
-    name, head = f"{block.name}-{table.task.name}", table.headline
-    scale = page_plots.forest_scale(table, head)
-    numbers: dict[str, int] = {}
-    sentences: list[Flag] = []
-    views = []
-    for row in table.rows:
-        flags = []
-        found = said.get((block.name, table.task.name, row.model), [])
-        for flag in row_flags(table, block, row, found):
-            if flag.sentence not in numbers:
-                numbers[flag.sentence] = len(numbers) + 1
-                sentences.append(replace(flag, number=numbers[flag.sentence]))
-            flags.append(replace(flag, number=numbers[flag.sentence]))
-        views.append(RowView(row, tuple(flags), page_plots.forest(table, row, head, scale)))
-    measured = tuple(m for m in table.metrics if table.measured(m))
-    return TableView(
-        id=f"table-{name}",
-        table=table,
-        measured=measured,
-        entrants=tuple(v for v in views if v.row.ranked),
-        controls=tuple(v for v in views if not v.row.ranked),
-        axis=page_plots.forest_axis(table, head, scale),
-        lines=tuple(page_plots.guided(table, head, scale)),
-        scales={m.name: page_plots.bar_scale(table, m) for m in measured},
-        sentences=tuple(sentences),
-        notes=table_notes(table, block),
-        on_device=any(math.isfinite(r.cost.peak_device) for r in table.rows),
-    )
-
-
-def row_flags(table: Table, block: Block, row: Row, said: Sequence[Verdict] = ()) -> list[Flag]:
-    """What is suspicious, wrong or missing in one row; what a control is there for is neither."""
-    found = []
-    if row.ranked:
-        above = [m for m in table.metrics if row.cells[m.name].rescaled.note.startswith("above")]
-        if above:
-            text = f"Better than fresh real people by more than the interval: {_titles(above)}."
-            suspect = [m for m in above if row.cells[m.name].rescaled.note == MEMORISING]
-            text += f" Suspected memorising in {_titles(suspect)}." if suspect else ""
-            found.append(Flag("▲", "above", text))
-        failed = [v for v in said if v.level == "fail"]
-        if len(failed) == 1:
-            found.append(Flag("!", "fail", failed[0].sentence))
-        elif failed:
-            listed = ", ".join(v.what for v in failed)
-            text = f"{row.model} fails in {len(failed)} respects: {listed}. Its section says more."
-            found.append(Flag("!", "fail", text))
-    for f in block.failures:
-        ours = not f.phase.startswith("score:") or f.phase == f"score:{table.task.name}"
-        if f.model == row.model and ours:
-            text = f"{f.model}, seed {f.seed}: {f.status} in {f.phase}: {f.reason}"
-            found.append(Flag("×", "failed", text))
-    unstable = sorted(int(r["job"]["seed"]) for r in block.records
-                      if r["job"]["model"] == row.model
-                      and r.get("determinism") == "different")  # fmt: skip
-    if unstable:
-        seeds = ", ".join(map(str, unstable))
-        text = f"Sampling twice with the same seed did not give the same people (seed {seeds})."
-        found.append(Flag("≠", "note", text))
-    own = [n for n in table.notes if _model_of(n, (row.model,))]
-    if own:
-        told = [n.removeprefix(f"{row.model}: ") for n in own]
-        found.append(Flag("i", "note", " ".join(t[:1].upper() + t[1:] for t in told)))
-    return found
-
-
-def table_notes(table: Table, block: Block) -> tuple[str, ...]:
-    """Notes on a table that are not of one row."""
-    return tuple(n for n in table.notes if not _model_of(n, block.models))
-
-
-def _model_of(note: str, models: Iterable[str]) -> str:
-    """The model that a note is about; empty for others."""
-    return next((m for m in models if note.startswith((f"{m}: ", f"{m} has no record"))), "")
-
-
-def _titles(metrics: Iterable[MetricCard]) -> str:
-    return ", ".join(m.title for m in metrics)
-
-
-def _models(tables: Tables, cards: Mapping[str, Card], said: Said) -> list[ModelView]:
-    names = {m for b in tables.blocks for m in b.models}
-    rows = {r.model: r for b in tables.blocks for t in b.tables for r in t.rows}
-
-    def role(name: str) -> str:
-        if name in rows:
-            return rows[name].role
-        return cards[name].role if name in cards else "entrant"
-
-    ids: set[str] = set()
-    found = []
-    for name in sorted(names, key=lambda n: (ORDER.index(role(n)), n)):
-        own = f"model-{slug(name)}"
-        while own in ids:  # names that differ only in what an id cannot hold
-            own += "-"
-        ids.add(own)
-        card = cards.get(name)
-        title = card.title if card else rows[name].title if name in rows else name
-        paper = ARXIV.fullmatch(card.paper) if card else None
-        appearances = tuple(_appearance(name, b, said) for b in tables.blocks if name in b.models)
-        link = f"https://arxiv.org/abs/{paper[1]}" if paper else ""
-        found.append(ModelView(own, name, title, role(name), card, link, appearances))
-    return found
-
-
-def _appearance(name: str, block: Block, said: Said) -> Appearance:
-    rows = [(t, r) for t in block.tables for r in t.rows if r.model == name and r.done]
-    records = tuple(r for r in block.records if r["job"]["model"] == name)
-    judged = [v for t, _ in rows for v in said.get((block.name, t.task.name, name), [])]
-    titles = {t.task.name: t.task.title for t, _ in rows}
-    drawn = [page_plots.profile(t, r) for t, r in rows]
-    return Appearance(
-        block=block,
-        rows=tuple(rows),
-        verdicts=tuple((titles[k], tuple(v)) for k, v in groupby(judged, key=lambda v: v.task)),
-        profiles=tuple(d for d in drawn if d),
-        curves=tuple(page_plots.curves(records)),
-        records=records,
-        settings=_settings(records),
-        command=_repeat(block, name, records),
-    )
-
-
-def _settings(records: Sequence[Record]) -> str:
-    """Settings that a model was run with, one to the line as in its card."""
-    settings = records[-1]["job"].get("settings") or {}
-    return "\n".join(f"{k} = {json.dumps(v)}" for k, v in sorted(settings.items()))
-
-
-def _repeat(block: Block, name: str, records: Sequence[Record]) -> str:
-    """The command that makes the records of one model again."""
-    seeds = tuple(sorted(int(r["job"]["seed"]) for r in records))
-    return command(replace(block, models=(name,), seeds=seeds, records=tuple(records)))

@@ -17,8 +17,10 @@ import pytest
 from genobench.registry import generators, tasks
 from genobench.report import leaderboard
 from genobench.report.collect import build
-from genobench.report.page import code_spans, policy, render, row_flags
-from genobench.report.page_plots import Scale, forest, forest_scale, labels, ticks
+from genobench.report.page import code_spans, policy, render
+from genobench.report.page_plots import forest, forest_scale
+from genobench.report.page_views import row_flags
+from genobench.report.svg import Scale, labels, ticks
 from genobench.report.tables import Tables
 
 from .made import CARDS, EVIL, EVIL_TEXT, MODELS, TASKS, records, tables

@@ -1,0 +1,242 @@
+"""What the page shows of every data set, table, row and model, as its template takes it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from markupsafe import Markup
+
+from genobench.generator import Card
+from genobench.report import page_headline, page_plots
+from genobench.report.collect import slug
+from genobench.report.markdown import command
+from genobench.report.scale import MEMORISING
+from genobench.report.sheet import Verdict
+from genobench.report.svg import Scale
+from genobench.report.tables import Block, Record, Row, Table, Tables
+from genobench.task import MetricCard
+
+ORDER = ("entrant", "ceiling", "floor", "leak")
+Said = Mapping[tuple[str, str, str], list[Verdict]]  # by block, task and model
+ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Something to know of one row; ``number`` is that of its sentence below the table."""
+
+    mark: str
+    kind: str
+    sentence: str
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class RowView:
+    """A row as it is shown: its flags, and its headline drawn on the axis of the table."""
+
+    row: Row
+    flags: tuple[Flag, ...]
+    forest: Markup
+
+
+@dataclass(frozen=True)
+class TableView:
+    """One task on one data set; ``lines``: controls in the drawings, ``scales``: of small bars."""
+
+    id: str
+    table: Table
+    measured: tuple[MetricCard, ...]
+    entrants: tuple[RowView, ...]
+    controls: tuple[RowView, ...]
+    axis: Markup
+    lines: tuple[str, ...]
+    scales: Mapping[str, Scale]
+    sentences: tuple[Flag, ...]
+    notes: tuple[str, ...]
+    on_device: bool
+
+
+@dataclass(frozen=True)
+class BlockView:
+    """One data set and suite: drawings and tables."""
+
+    id: str
+    block: Block
+    plots: tuple[Markup, ...]
+    tables: tuple[TableView, ...]
+    command: str
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """One model on one data set: what is said of it, drawn of it, and how to have it again."""
+
+    block: Block
+    rows: tuple[tuple[Table, Row], ...]
+    verdicts: tuple[tuple[str, tuple[Verdict, ...]], ...]
+    profiles: tuple[Markup, ...]
+    curves: tuple[Markup, ...]
+    records: tuple[Record, ...]
+    settings: str
+    command: str
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """One model: its card, if it is installed here, and where it was run."""
+
+    id: str
+    name: str
+    title: str
+    role: str
+    card: Card | None
+    paper: str
+    appearances: tuple[Appearance, ...]
+
+
+def block_view(block: Block, said: Said) -> BlockView:
+    drawn = tuple(page_headline.headline(block))
+    tables = tuple(_table(t, block, said) for t in block.tables)
+    return BlockView(f"data-{block.name}", block, drawn, tables, command(block))
+
+
+def _table(table: Table, block: Block, said: Said) -> TableView:
+    name, head = f"{block.name}-{table.task.name}", table.headline
+    scale = page_plots.forest_scale(table, head)
+    numbers: dict[str, int] = {}
+    sentences: list[Flag] = []
+    views = []
+    for row in table.rows:
+        flags = []
+        found = said.get((block.name, table.task.name, row.model), [])
+        for flag in row_flags(table, block, row, found):
+            if flag.sentence not in numbers:
+                numbers[flag.sentence] = len(numbers) + 1
+                sentences.append(replace(flag, number=numbers[flag.sentence]))
+            flags.append(replace(flag, number=numbers[flag.sentence]))
+        views.append(RowView(row, tuple(flags), page_plots.forest(table, row, head, scale)))
+    measured = tuple(m for m in table.metrics if table.measured(m))
+    return TableView(
+        id=f"table-{name}",
+        table=table,
+        measured=measured,
+        entrants=tuple(v for v in views if v.row.ranked),
+        controls=tuple(v for v in views if not v.row.ranked),
+        axis=page_plots.forest_axis(table, head, scale),
+        lines=tuple(page_plots.guided(table, head, scale)),
+        scales={m.name: page_plots.bar_scale(table, m) for m in measured},
+        sentences=tuple(sentences),
+        notes=table_notes(table, block),
+        on_device=any(math.isfinite(r.cost.peak_device) for r in table.rows),
+    )
+
+
+def row_flags(table: Table, block: Block, row: Row, said: Sequence[Verdict] = ()) -> list[Flag]:
+    """What is suspicious, wrong or missing in one row; what a control is there for is neither."""
+    found = []
+    if row.ranked:
+        above = [m for m in table.metrics if row.cells[m.name].rescaled.note.startswith("above")]
+        if above:
+            text = f"Better than fresh real people by more than the interval: {_titles(above)}."
+            suspect = [m for m in above if row.cells[m.name].rescaled.note == MEMORISING]
+            text += f" Suspected memorising in {_titles(suspect)}." if suspect else ""
+            found.append(Flag("▲", "above", text))
+        failed = [v for v in said if v.level == "fail"]
+        if len(failed) == 1:
+            found.append(Flag("!", "fail", failed[0].sentence))
+        elif failed:
+            listed = ", ".join(v.what for v in failed)
+            text = f"{row.model} fails in {len(failed)} respects: {listed}. Its section says more."
+            found.append(Flag("!", "fail", text))
+    for f in block.failures:
+        ours = not f.phase.startswith("score:") or f.phase == f"score:{table.task.name}"
+        if f.model == row.model and ours:
+            text = f"{f.model}, seed {f.seed}: {f.status} in {f.phase}: {f.reason}"
+            found.append(Flag("×", "failed", text))
+    unstable = sorted(int(r["job"]["seed"]) for r in block.records
+                      if r["job"]["model"] == row.model
+                      and r.get("determinism") == "different")  # fmt: skip
+    if unstable:
+        seeds = ", ".join(map(str, unstable))
+        text = f"Sampling twice with the same seed did not give the same people (seed {seeds})."
+        found.append(Flag("≠", "note", text))
+    own = [n for n in table.notes if _model_of(n, (row.model,))]
+    if own:
+        told = [n.removeprefix(f"{row.model}: ") for n in own]
+        found.append(Flag("i", "note", " ".join(t[:1].upper() + t[1:] for t in told)))
+    return found
+
+
+def table_notes(table: Table, block: Block) -> tuple[str, ...]:
+    """Notes on a table that are not of one row."""
+    return tuple(n for n in table.notes if not _model_of(n, block.models))
+
+
+def _model_of(note: str, models: Iterable[str]) -> str:
+    """The model that a note is about; empty for others."""
+    return next((m for m in models if note.startswith((f"{m}: ", f"{m} has no record"))), "")
+
+
+def _titles(metrics: Iterable[MetricCard]) -> str:
+    return ", ".join(m.title for m in metrics)
+
+
+def model_views(tables: Tables, cards: Mapping[str, Card], said: Said) -> list[ModelView]:
+    names = {m for b in tables.blocks for m in b.models}
+    rows = {r.model: r for b in tables.blocks for t in b.tables for r in t.rows}
+
+    def role(name: str) -> str:
+        if name in rows:
+            return rows[name].role
+        return cards[name].role if name in cards else "entrant"
+
+    ids: set[str] = set()
+    found = []
+    for name in sorted(names, key=lambda n: (ORDER.index(role(n)), n)):
+        own = f"model-{slug(name)}"
+        while own in ids:  # names that differ only in what an id cannot hold
+            own += "-"
+        ids.add(own)
+        card = cards.get(name)
+        title = card.title if card else rows[name].title if name in rows else name
+        paper = ARXIV.fullmatch(card.paper) if card else None
+        appearances = tuple(_appearance(name, b, said) for b in tables.blocks if name in b.models)
+        link = f"https://arxiv.org/abs/{paper[1]}" if paper else ""
+        found.append(ModelView(own, name, title, role(name), card, link, appearances))
+    return found
+
+
+def _appearance(name: str, block: Block, said: Said) -> Appearance:
+    rows = [(t, r) for t in block.tables for r in t.rows if r.model == name and r.done]
+    records = tuple(r for r in block.records if r["job"]["model"] == name)
+    judged = [v for t, _ in rows for v in said.get((block.name, t.task.name, name), [])]
+    titles = {t.task.name: t.task.title for t, _ in rows}
+    drawn = [page_plots.profile(t, r) for t, r in rows]
+    return Appearance(
+        block=block,
+        rows=tuple(rows),
+        verdicts=tuple((titles[k], tuple(v)) for k, v in groupby(judged, key=lambda v: v.task)),
+        profiles=tuple(d for d in drawn if d),
+        curves=tuple(page_plots.curves(records)),
+        records=records,
+        settings=_settings(records),
+        command=_repeat(block, name, records),
+    )
+
+
+def _settings(records: Sequence[Record]) -> str:
+    """Settings that a model was run with, one to the line as in its card."""
+    settings = records[-1]["job"].get("settings") or {}
+    return "\n".join(f"{k} = {json.dumps(v)}" for k, v in sorted(settings.items()))
+
+
+def _repeat(block: Block, name: str, records: Sequence[Record]) -> str:
+    """The command that makes the records of one model again."""
+    seeds = tuple(sorted(int(r["job"]["seed"]) for r in records))
+    return command(replace(block, models=(name,), seeds=seeds, records=tuple(records)))

@@ -1,0 +1,106 @@
+"""Scales, ticks and shapes as inline SVG.
+
+Colours come from the page's style sheet by class, so that one drawing serves light and dark.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+LETTER = 6.6  # mean width of a letter at the 11 px that names are set in
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Linear map of values [low, high] onto pixels [start, end]."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, x: float) -> float:
+        share = (x - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+        return self.start + share * (self.end - self.start)
+
+    def clipped(self, x: float) -> float:
+        """As the scale, but not beyond its ends."""
+        return self(min(max(x, self.low), self.high))
+
+    def holds(self, x: float) -> bool:
+        return self.low <= x <= self.high
+
+
+def ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """At most ``most`` round numbers in [low, high], at steps of 1, 2 or 5 times a power of ten."""
+    if not high > low:
+        return [low]
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    step = next(s * power for s in (1, 2, 5, 10, 20) if (high - low) / (s * power) <= most - 1)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [i * step for i in range(first, last + 1)]
+
+
+def label(x: float) -> str:
+    """A number in as few digits as it needs, with a true minus."""
+    return f"{round(x, 6) + 0.0:g}".replace("-", "−")
+
+
+def labels(at: Sequence[float]) -> list[tuple[float, str]]:
+    """Ticks with as many decimals as their step needs, all the same."""
+    step = at[1] - at[0] if len(at) > 1 else 0.0
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
+    if step == 0 or decimals > 4 or max(map(abs, at)) >= 1e5:
+        return [(t, label(t)) for t in at]
+    return [(t, f"{round(t, decimals) + 0.0:,.{decimals}f}".replace("-", "−")) for t in at]
+
+
+def px(x: float) -> str:
+    """A coordinate, to a tenth of a pixel."""
+    return f"{round(x, 1) + 0.0:g}"
+
+
+def svg(kind: str, size: tuple[float, float], title: str, body: Iterable[Markup]) -> Markup:
+    """A drawing that is read out as its title."""
+    width, height = map(px, size)
+    return Markup(
+        '<svg class="{}" viewBox="0 0 {} {}" width="{}" height="{}" role="img" '
+        'aria-label="{}">{}</svg>'
+    ).format(kind, width, height, width, height, title, Markup("").join(body))
+
+
+def text(x: float, y: float, words: str, kind: str = "", anchor: str = "") -> Markup:
+    end = f' text-anchor="{anchor}"' if anchor else ""
+    of = f' class="{kind}"' if kind else ""
+    return Markup(f'<text x="{px(x)}" y="{px(y)}"{of}{end}>{escape(words)}</text>')
+
+
+def path(kind: str, *steps: str) -> Markup:
+    """``kind`` is made of words of this file and of one of the four roles: nothing to escape."""
+    return Markup(f'<path class="{kind}" d="{"".join(steps)}"/>')
+
+
+def line(kind: str, x1: float, y1: float, x2: float, y2: float) -> Markup:
+    return path(kind, f"M{px(x1)} {px(y1)}L{px(x2)} {px(y2)}")
+
+
+def marker(role: str, x: float, y: float, size: float = 4.5) -> Markup:
+    """One shape per role, so that colour is not the only difference."""
+    kind = f"mark {role}"
+    if role == "floor":
+        return path(kind, f"M{px(x - size)} {px(y - size)}h{px(2 * size)}v{px(2 * size)}"
+                           f"h{px(-2 * size)}z")  # fmt: skip
+    if role == "leak":
+        up, side = size * 1.25, size * 1.25
+        return path(kind, f"M{px(x)} {px(y - up)}L{px(x + side)} {px(y + up * 0.8)}"
+                           f"H{px(x - side)}z")  # fmt: skip
+    if role == "ceiling":
+        far = size * 1.35
+        return path(kind, f"M{px(x)} {px(y - far)}l{px(far)} {px(far)}l{px(-far)} {px(far)}"
+                           f"l{px(-far)} {px(-far)}z")  # fmt: skip
+    return Markup(f'<circle class="{kind}" cx="{px(x)}" cy="{px(y)}" r="{px(size)}"/>')
