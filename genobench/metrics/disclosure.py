@@ -16,7 +16,7 @@ from genobench.errors import GenobenchError
 from genobench.metrics.auc import clopper_pearson, normal_interval
 from genobench.metrics.genotypes import checked
 from genobench.metrics.intervals import Interval
-from genobench.metrics.neighbours import encode, minimum, nearest
+from genobench.metrics.neighbours import encode, mutual, nearest
 
 Floats = NDArray[np.float64]
 Neighbours = tuple[NDArray[np.int32], NDArray[np.int64]]  # of `nearest`: distances, indices (n, k)
@@ -151,16 +151,16 @@ def _accuracy(
     """Per real and per synthetic person: 1 when the nearest is of its own kind, and who it is."""
     _equal("adversarial accuracy", real, synthetic)
     t, s = encode(real), encode(synthetic)
-    twins = float((minimum(t, t, exclude_self=True) == 0).mean())
+    within = [nearest(own, own, 1, exclude_self=True) for own in (t, s)]
+    twins = float((within[0][0] == 0).mean())
     parts = []
-    for own, other in ((t, s), (s, t)):
-        d_own, i_own = nearest(own, own, 1, exclude_self=True)
-        d_other, i_other = nearest(own, other, 1)
-        accuracy = _beats(d_other[:, 0], d_own[:, 0])
-        twofold = (d_own[:, 0] == 0) & (d_other[:, 0] == 0)
+    for own, (d_other, i_other) in zip(within, mutual(t, s), strict=True):
+        d_own, i_own = own[0][:, 0], own[1][:, 0]
+        accuracy = _beats(d_other, d_own)
+        twofold = (d_own == 0) & (d_other == 0)
         if twofold.any():
             accuracy[twofold] *= min(1.0, twins / float(twofold.mean()))
-        parts.append((accuracy, _winner(accuracy, i_own[:, 0], i_other[:, 0])))
+        parts.append((accuracy, _winner(accuracy, i_own, i_other)))
     return parts[0], parts[1]
 
 

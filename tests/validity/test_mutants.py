@@ -57,8 +57,8 @@ MUTANTS = (
     Mutant(
         "real and synthetic swapped in adversarial accuracy",
         "metrics.disclosure",
-        "for own, other in ((t, s), (s, t)):",
-        "for own, other in ((s, t), (t, s)):",
+        "return parts[0], parts[1]",
+        "return parts[1], parts[0]",
         role("collapse aa_truth > 0.8"),
     ),
     Mutant(
