@@ -83,6 +83,12 @@ class LatentTree:
 
     def draw(self, classes: Classes, rng: np.random.Generator) -> Genotypes:
         """(n, m) people by ancestral sampling from the root."""
+        return self.draw_hidden(classes, rng)[1]
+
+    def draw_hidden(
+        self, classes: Classes, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int16], Genotypes]:
+        """(n, m) hidden states and calls of the same people."""
         n, m = len(classes), len(self.tree.parent)
         states = np.zeros((m, n), dtype=np.int16)
         rows = np.empty((m, n), dtype=np.int8)
@@ -92,7 +98,7 @@ class LatentTree:
             states[i] = _pick(steps[classes, above], rng)
             calls = np.cumsum(self.emission[i], axis=0).T  # (k, 3)
             rows[i] = _pick(calls[states[i]], rng)
-        return np.ascontiguousarray(rows.T)
+        return np.ascontiguousarray(states.T), np.ascontiguousarray(rows.T)
 
     def _chunks(self, classes: Classes) -> Iterator[tuple[NDArray[np.intp], int]]:
         """People of one class, as many as the messages' memory allows."""

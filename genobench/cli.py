@@ -69,9 +69,24 @@ COMMANDS = {
         "check my_model.py:MyModel",
     ),
     "show": (
-        "catalogue:show",
-        "show a record with its log, or a model's card",
+        "show:show",
+        "show a record with its log and the command that repeats it, or a model's card",
         "show 3fa2c1d0 --out runs",
+    ),
+    "reproduce": (
+        "reproduce:reproduce",
+        "run a record's job again: identical, within its seed interval, or different",
+        "reproduce leaderboards/records/default-smoke/3fa2c1d0.json",
+    ),
+    "merge": (
+        "merge:merge",
+        "join finished runs of several people, or say why they do not fit together",
+        "merge runs/mine runs/yours --out runs/ours",
+    ),
+    "tune": (
+        "tune:tune",
+        "find settings of a generator on training and validation people",
+        "tune vae --trials 20 --seconds 1h",
     ),
     "leaderboard": (
         "making:leaderboard",
@@ -135,6 +150,9 @@ def build_parser() -> argparse.ArgumentParser:
         ("score", _score),
         ("check", _check),
         ("show", _show),
+        ("reproduce", _reproduce),
+        ("merge", _merge),
+        ("tune", _tune),
         ("leaderboard", _leaderboard),
         ("new", _new),
     ):
@@ -158,8 +176,9 @@ def _add(commands: argparse._SubParsersAction[Parser], name: str, below: str = "
 
 def _run(parser: Parser) -> None:
     add = parser.add_argument
-    add("--models", type=arguments.names, default=("all",), metavar="A,B",
-        help="names, file.py:Class, or all (default)")  # fmt: skip
+    add("--models", type=arguments.models, default=("all",), metavar="A,B",
+        help="names, file.py:Class, or all (default); each may have settings of its own: "
+        "NAME(key=value,...) or NAME@file.toml")  # fmt: skip
     add("--suite", default="smoke", help="smoke (default), small or full: see README")
     add("--tasks", type=arguments.names, default=("all",), metavar="A,B",
         help="default: all; studies are run when they are named")  # fmt: skip
@@ -201,7 +220,7 @@ def _data(parser: Parser) -> None:
 
 
 def _fit(parser: Parser) -> None:
-    parser.add_argument("model", help="name or file.py:Class")
+    parser.add_argument("model", help="name or file.py:Class; NAME(key=value,...), NAME@file.toml")
     parser.add_argument("--suite", default="smoke", help="whose settings and data (default: smoke)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--timeout", type=arguments.duration, metavar="2h", help="for the fit")
@@ -240,7 +259,52 @@ def _check(parser: Parser) -> None:
 
 def _show(parser: Parser) -> None:
     parser.add_argument("what", metavar="KEY|MODEL", help="beginning of a record's key, or a model")
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of the results")
+    parser.add_argument("--out", type=Path, metavar="RUN",
+        help="folder of the results; default: runs, those in it, leaderboards")  # fmt: skip
+    _json(parser)
+
+
+def _reproduce(parser: Parser) -> None:
+    add = parser.add_argument
+    parser.description = f"""{parser.description} Data, settings, seed, tasks and threads are the
+        record's; the options below name what it leaves open. Exit code 0: identical, or within
+        what other seeds beside the record make likely (without two of them: within the record's
+        own 95 % intervals; of another sample one metric in ten may lie outside); 1: different; 2:
+        not possible, with the reason."""
+    add("record", type=Path, metavar="RECORD", help="records/KEY.json of a run or leaderboard")
+    add("--out", type=Path, default=Path("runs/reproduced"), metavar="FOLDER",
+        help="folder of the repetition (default: runs/reproduced)")  # fmt: skip
+    add("--device", choices=("auto", "cpu", "cuda"), help="default: the record's")
+    add("--model", metavar="FILE.PY:CLASS", help="where the model lies, if it is not installed")
+    _data_options(parser)
+    _json(parser)
+    add("--plain", action="store_true", help="progress as lines, as when it is piped")
+
+
+def _merge(parser: Parser) -> None:
+    add = parser.add_argument
+    parser.description = f"""{parser.description} All is checked before the first file is written.
+        Records of jobs that failed or were interrupted are left out and named. Exit code 2: they
+        do not fit together, with every reason."""
+    add("runs", nargs="+", type=Path, metavar="RUN",
+        help="folder that `genobench run --out` made, or one of leaderboard records")  # fmt: skip
+    add("--out", type=Path, required=True, metavar="FOLDER", help="folder of the joined run")
+    _json(parser)
+
+
+def _tune(parser: Parser) -> None:
+    add = parser.add_argument
+    add("model", type=arguments.models, metavar="MODEL", help="name or file.py:Class, or several")
+    add("--trials", type=arguments.positive, default=20, metavar="N",
+        help="of each model, the first with the plain settings (default: 20)")  # fmt: skip
+    add("--seconds", type=arguments.duration, metavar="1h",
+        help="for all trials of one model, in equal shares; default: 3m a trial")  # fmt: skip
+    add("--suite", default="smoke", help="whose settings and data (default: smoke)")
+    add("--seed", type=int, default=0)
+    add("--memory", type=arguments.size, metavar="16G", help="per trial; default: nine tenths")
+    add("--out", type=Path, default=Path("tuned"), help="folder of what is found (default: tuned)")
+    _device(parser)
+    _data_options(parser)
     _json(parser)
 
 
@@ -284,6 +348,8 @@ def _data_options(parser: Parser, with_name: bool = True) -> None:
     add("--split-seed", type=int, help="default: 0")
     add("--train-population", metavar="POP", help="train and validate on this population alone")
     add("--test-population", metavar="POP", help="test on this other population")
+    add("--membership", choices=("shares", "coin"),
+        help="coin: a fair coin per family says who trains: an audit of epsilon")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from functools import cache, cached_property, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from genobench.errors import GenobenchError
 from genobench.generator import Card, Generator
@@ -53,6 +53,11 @@ class Plugin(Generic[C, T]):
     module: str
     base: type[T]
 
+    @property
+    def name(self) -> str:
+        """Name on the command line and in tables."""
+        return self.card.name
+
     @cached_property
     def checksum(self) -> str:
         """SHA-256 of what decides its behaviour: module, shared modules beside it, and card.
@@ -71,6 +76,11 @@ class Plugin(Generic[C, T]):
             digest.update(path.read_bytes())
         return digest.hexdigest()
 
+    def require(self, checksum: str) -> None:
+        """Raise a GenobenchError unless it is still the one that was planned with."""
+        if self.checksum != checksum:
+            raise GenobenchError(f"{self.path}: was edited while it was in use; run again")
+
     def load(self) -> type[T]:
         """Import the module and hand out the class.
 
@@ -87,7 +97,7 @@ class Plugin(Generic[C, T]):
                 self.card.class_name,
                 [k for k, v in vars(module).items() if isinstance(v, type)],
             )
-            raise GenobenchError(f"{self.path}: no class {wanted}{_near(wanted, classes)}")
+            raise GenobenchError(f"{self.path}: no class {wanted}{near(wanted, classes)}")
         if not (isinstance(found, type) and issubclass(found, self.base)):
             raise GenobenchError(
                 f"{self.path}: {self.card.class_name} does not inherit from "
@@ -139,7 +149,7 @@ def _find(
         raise GenobenchError(f"{spec}: name the class as well, {spec}:ClassName")
     if spec not in known:
         raise GenobenchError(
-            f"unknown {what} {spec!r}{_near(spec, known)}; `genobench list {what}s` shows all"
+            f"unknown {what} {spec!r}{near(spec, known)}; `genobench list {what}s` shows all"
         )
     return known[spec]
 
@@ -282,6 +292,7 @@ def _metric_names(text: str, *, inside: bool) -> frozenset[str]:
     return frozenset(p[2] for p in parts if p[:2] == ["genobench", "metrics"] and len(p) > 2)
 
 
-def _near(name: str, known: Any) -> str:
+def near(name: str, known: Iterable[str]) -> str:
+    """What was perhaps meant, as the end of a message; empty when nothing is near."""
     matches = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(matches)}?" if matches else ""

@@ -20,14 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genobench.cohort import Cohort, Genotypes, Trait
+from genobench.data.audit import is_audit
 from genobench.data.split import Split
 from genobench.errors import GenobenchError
 from genobench.metrics import disclosure, inference, kinship, membership, tails
 from genobench.metrics.auc import auc_interval, detectable_auc, tpr_at_fpr
-from genobench.metrics.epsilon import holdout_epsilon
+from genobench.metrics.epsilon import audit_epsilon, holdout_epsilon
 from genobench.metrics.genotypes import checked, subsample
 from genobench.metrics.intervals import Interval
-from genobench.metrics.neighbours import encode, minimum, nearest
+from genobench.metrics.neighbours import Codes, Found, encode, minimum, mutual, nearest
 from genobench.seeds import rng
 from genobench.task import Estimate, Reference, Statistics, Task
 
@@ -45,6 +46,8 @@ class Scene:
     members: Genotypes  # of train, as many as non_members
     non_members: Genotypes  # of test
     reference: Genotypes  # validation and control: the attacker's own
+    test: Genotypes
+    coins: NDArray[Any] | None  # family of train, then of test, where a coin decided who is where
     families: NDArray[Any] | None  # of members, then non-members
     chromosomes: NDArray[Any]
     guessed: Trait | None  # labels of the synthetic people
@@ -63,15 +66,45 @@ class Scene:
         return np.arange(len(self.candidates)) < len(self.members)
 
     @cached_property
+    def codes(self) -> Codes:
+        """Of the synthetic people."""
+        return encode(self.synthetic)
+
+    @cached_property
+    def across(self) -> tuple[Found, Found]:
+        """The two of train nearest to each synthetic person, the synthetic one to each of train."""
+        return mutual(self.codes, self.train, 2)
+
+    @cached_property
+    def around(self) -> tuple[tuple[Found, Found], tuple[Found, Found]]:
+        """Synthetic people nearest to each candidate, and the candidate nearest to each of them.
+
+        For members, then for non-members. Members are met in `across` as well, which tells neither
+        the nearest of them nor the ties that labels are guessed by.
+        """
+        k = 1 if self.guessed is None else min(inference.TIES, len(self.synthetic))
+        return mutual(self.members, self.codes, k), mutual(self.non_members, self.codes, k)
+
+    @cached_property
+    def to_synthetic(self) -> Found:
+        """Synthetic people nearest to each candidate, `inference.TIES` where there are labels."""
+        (members, _), (others, _) = self.around
+        return Found(
+            np.concatenate([members.distances, others.distances]),
+            np.concatenate([members.indices, others.indices]),
+        )
+
+    @cached_property
     def attacks(self) -> dict[str, membership.Floats]:
         """Scores of every attack on the candidates, the one blind to how typical they are first."""
-        s, r = self.synthetic, self.reference
+        s, r, distance = self.synthetic, self.reference, self.to_synthetic.distances[:, 0]
         return {
-            "nearest": membership.nearest_scores(self.candidates, s),
+            "nearest": membership.nearest_scores(distance),
             "calibrated": membership.calibrated_scores(
                 self.candidates,
-                s,
                 r,
+                candidates_to_synthetic=distance,
+                reference_to_synthetic=minimum(r, self.codes),
                 candidates_to_reference=self.statistics["candidates_to_reference"],
                 reference_to_itself=self.statistics["reference_to_itself"],
             ),
@@ -104,13 +137,16 @@ class Privacy(Task):
         candidates = np.concatenate(
             [split.train.genotypes[members], split.test.genotypes[non_members]]
         )
-        reference = encode(_reference(split))
-        holdout, _ = nearest(split.test.genotypes, split.train.genotypes, 2)
+        reference, train = encode(_reference(split)), encode(split.train.genotypes)
+        holdout, _ = nearest(split.test.genotypes, train, 2)
+        own, whom = nearest(train, train, 1, exclude_self=True)
         few = subsample(split.test.genotypes, RELATIVES, rng(seed, "privacy", "relatives"))
         return {
             "members": members,
             "non_members": non_members,
             "holdout_to_train": holdout,
+            "train_to_itself": own,
+            "train_nearest": whom,
             "holdout_kinship": kinship.closest(few, split.train.genotypes),
             "candidates_to_reference": minimum(candidates, reference),
             "reference_to_itself": minimum(reference, reference, exclude_self=True),
@@ -129,6 +165,8 @@ class Privacy(Task):
             members=split.train.genotypes[statistics["members"]],
             non_members=split.test.genotypes[statistics["non_members"]],
             reference=_reference(split),
+            test=split.test.genotypes,
+            coins=_families(split) if is_audit(split) else None,
             families=_families(split, statistics),
             chromosomes=split.train.variants["chrom"].to_numpy(),
             guessed=synthetic.trait,
@@ -144,6 +182,7 @@ class Privacy(Task):
             _loss,
             _attacks,
             _bound,
+            _audit,
             _outliers,
             _rare_alleles,
             _label_inference,
@@ -180,13 +219,11 @@ def _relatives(scene: Scene) -> Measured:
 
 def _distances(scene: Scene) -> Measured:
     """Whether S lies closer to the training people than other real people do."""
-    codes = encode(scene.synthetic)
-    to_train, _ = nearest(codes, scene.train, 2)
+    to_train, _ = scene.across[0]
+    (_, to_members), (_, to_others) = scene.around
     holdout = np.asarray(scene.statistics["holdout_to_train"])
-    return codes.n, {
-        "closer_to_train": disclosure.closer_to_members(
-            nearest(codes, scene.members, 1), nearest(codes, scene.non_members, 1)
-        ),
+    return len(to_train), {
+        "closer_to_train": disclosure.closer_to_members(to_members, to_others),
         "nn_distance_ratio": disclosure.distance_ratio(
             to_train[:, 0], holdout[:, 0], rng=rng(scene.seed, "privacy", "bootstrap")
         ),
@@ -195,12 +232,23 @@ def _distances(scene: Scene) -> Measured:
 
 
 def _accuracy(scene: Scene) -> Measured:
-    """Adversarial accuracy of as many training as synthetic people."""
-    draw = rng(scene.seed, "privacy", "accuracy")
+    """Adversarial accuracy of as many training as synthetic people.
+
+    What is known of everybody serves where everybody takes part; who is nearest in a sample of the
+    larger cohort has to be looked for again.
+    """
     n = min(len(scene.train), len(scene.synthetic))
-    truth, syn = disclosure.adversarial_accuracy(
-        subsample(scene.train, n, draw), subsample(scene.synthetic, n, draw)
-    )
+    if len(scene.train) == len(scene.synthetic):
+        itself = Found(scene.statistics["train_to_itself"], scene.statistics["train_nearest"])
+        own = nearest(scene.codes, scene.codes, 1, exclude_self=True)
+        to_train, to_synthetic = scene.across
+        found = disclosure.Neighbours(itself, own, to_synthetic, to_train)
+    else:
+        draw = rng(scene.seed, "privacy", "accuracy")
+        found = disclosure.Neighbours.between(
+            subsample(scene.train, n, draw), subsample(scene.synthetic, n, draw)
+        )
+    truth, syn = disclosure.adversarial_accuracy(found)
     return n, {"aa_truth": truth, "aa_syn": syn}
 
 
@@ -209,8 +257,16 @@ def _loss(scene: Scene) -> Measured:
     draw = rng(scene.seed, "privacy", "loss")
     n = min(len(scene.members), len(scene.synthetic))
     people = (scene.members, scene.non_members, scene.synthetic)
-    loss = disclosure.privacy_loss(*(subsample(g, n, draw) for g in people))
-    return n, {"privacy_loss": loss}
+    # samples, as a rule, of which searches of everybody say little: they are small
+    members, others, synthetic = (encode(subsample(g, n, draw)) for g in people)
+    own = nearest(synthetic, synthetic, 1, exclude_self=True)
+    found = (
+        disclosure.Neighbours(
+            nearest(real, real, 1, exclude_self=True), own, *mutual(real, synthetic)
+        )
+        for real in (members, others)
+    )
+    return n, {"privacy_loss": disclosure.privacy_loss(*found)}
 
 
 def _attacks(scene: Scene) -> Measured:
@@ -251,6 +307,26 @@ def _bound(scene: Scene) -> Measured:
     }
 
 
+def _audit(scene: Scene) -> Measured:
+    """What the same two attacks prove in one run where a coin decided who was trained on.
+
+    Everybody counts, however many were heads: equal numbers would make one coin tell of another.
+    """
+    if scene.coins is None:
+        return 0, {}
+    people = np.concatenate([scene.train, scene.test])
+    to_synthetic = [scene.across[1].distances[:, 0], minimum(scene.test, scene.codes)]
+    tried = {
+        "nearest": membership.nearest_scores(np.concatenate(to_synthetic)),
+        "windowed": membership.windowed_scores(
+            people, scene.synthetic, scene.reference, scene.chromosomes, trained=len(people) // 2
+        ),
+    }
+    heads = np.arange(len(people)) < len(scene.train)
+    coins, bound = audit_epsilon(tried, heads, scene.coins)
+    return coins, {"epsilon_audit": Interval(bound)}
+
+
 def _outliers(scene: Scene) -> Measured:
     """The strongest attack on those farthest from the attacker's own people."""
     return _tail(scene, "outlier", scene.statistics["candidates_to_reference"])
@@ -276,7 +352,7 @@ def _label_inference(scene: Scene) -> Measured:
     draw = rng(scene.seed, "privacy", "labels")
     people = (scene.candidates, scene.synthetic, own.values)
     guesses = {
-        "nearest": inference.nearest_labels(*people),
+        "nearest": inference.nearest_labels(scene.to_synthetic, own.values),
         "model": inference.model_labels(*people, own.kind, rng=draw),
     }
     found = {
@@ -292,13 +368,18 @@ def _reference(split: Split) -> Genotypes:
     return np.concatenate([split.validation.genotypes, split.control.genotypes])
 
 
-def _families(split: Split, statistics: Statistics) -> NDArray[Any] | None:
-    """Family of each candidate where the samples tell; whoever has none is one of his own."""
+def _families(split: Split, statistics: Statistics | None = None) -> NDArray[Any] | None:
+    """Family of each candidate where the samples tell; whoever has none is one of his own.
+
+    Without ``statistics`` everybody in train, then in test, is a candidate.
+    """
     parts: list[NDArray[Any]] = []
     for part, rows in ((split.train, "members"), (split.test, "non_members")):
         if "family" not in part.samples:
             return None
-        table = part.samples.iloc[np.asarray(statistics[rows])]
+        table = part.samples
+        if statistics is not None:
+            table = table.iloc[np.asarray(statistics[rows])]
         own = "\t" + table["fid"] + "\t" + table["iid"]
         name = table["family"].astype(str)
         parts.append(name.where(~name.isin(["", "0", "nan"]), own).to_numpy(str))

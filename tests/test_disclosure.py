@@ -13,6 +13,8 @@ from scipy.spatial.distance import cdist
 from genobench.cohort import Cohort
 from genobench.errors import GenobenchError
 from genobench.metrics import disclosure
+from genobench.metrics.disclosure import Neighbours
+from genobench.metrics.intervals import Interval
 from genobench.metrics.neighbours import nearest
 
 People = NDArray[np.int8]
@@ -24,6 +26,13 @@ def groups(make_cohort: CohortMaker) -> tuple[People, People, People]:
     """Three samples of one population: train, hold-out, fresh; 400 x 128."""
     everybody = make_cohort(1200, 128, 3).genotypes
     return everybody[:400], everybody[400:800], everybody[800:]
+
+
+def loss(members: People, non_members: People, synthetic: People) -> Interval:
+    """Privacy loss from genotypes."""
+    return disclosure.privacy_loss(
+        *(Neighbours.between(real, synthetic) for real in (members, non_members))
+    )
 
 
 def test_duplicates() -> None:
@@ -85,7 +94,7 @@ def test_adversarial_accuracy_equals_brute_force(
         twins = np.mean(inside.min(1) == 0) if own is real else twins
         both = np.mean((a == 0) & (b == 0))
         expected[-1] -= 0.5 * max(both - twins, 0)
-    got = disclosure.adversarial_accuracy(real, synthetic)
+    got = disclosure.adversarial_accuracy(Neighbours.between(real, synthetic))
     assert [part.value for part in got] == pytest.approx(expected)
 
 
@@ -93,11 +102,11 @@ def test_adversarial_accuracy_equals_brute_force(
 def test_fresh_people_pass(groups: tuple[People, People, People], m: int) -> None:
     """A second real sample stands at .5, .5 and 0, also on a short panel full of ties."""
     train, holdout, fresh = (g[:, :m] for g in groups)
-    for part in disclosure.adversarial_accuracy(train, fresh):
+    for part in disclosure.adversarial_accuracy(Neighbours.between(train, fresh)):
         assert part.value == pytest.approx(0.5, abs=0.08)
         assert part.low < 0.5 < part.high
-    loss = disclosure.privacy_loss(train, holdout, fresh)
-    assert loss.low < 0 < loss.high
+    gap = loss(train, holdout, fresh)
+    assert gap.low < 0 < gap.high
     share = disclosure.closer_to_members(nearest(fresh, train, 1), nearest(fresh, holdout, 1))
     assert share.low < 0.5 < share.high
 
@@ -108,18 +117,19 @@ def test_strict_ties_would_be_biased(groups: tuple[People, People, People]) -> N
     d_own, _ = nearest(train, train, 1, exclude_self=True)
     d_other, _ = nearest(train, fresh, 1)
     assert np.mean(d_other > d_own) < 0.4
-    assert disclosure.adversarial_accuracy(train, fresh)[0].value == pytest.approx(0.5, abs=0.08)
+    assert disclosure.adversarial_accuracy(Neighbours.between(train, fresh))[
+        0
+    ].value == pytest.approx(0.5, abs=0.08)
 
 
 def test_copies_and_collapse(groups: tuple[People, People, People]) -> None:
     """Copies have 0 in both parts; a few people repeated have one high and one low part."""
     train, holdout, _ = groups
-    truth, syn = disclosure.adversarial_accuracy(train, train[::-1].copy())
+    truth, syn = disclosure.adversarial_accuracy(Neighbours.between(train, train[::-1].copy()))
     assert truth.value == syn.value == 0
-    loss = disclosure.privacy_loss(train, holdout, train)
-    assert loss.low > 0.2
+    assert loss(train, holdout, train).low > 0.2
     collapsed = np.tile(train[:20], (20, 1))
-    truth, syn = disclosure.adversarial_accuracy(train, collapsed)
+    truth, syn = disclosure.adversarial_accuracy(Neighbours.between(train, collapsed))
     assert truth.value > 0.8
     assert syn.value < 0.05
 
@@ -128,11 +138,11 @@ def test_order_and_allele_do_not_matter(groups: tuple[People, People, People]) -
     """Shuffled rows and exchanged alleles leave every value as it was."""
     train, holdout, fresh = groups
     shuffle = np.random.default_rng(0).permutation(400)
-    plain = disclosure.adversarial_accuracy(train, fresh), disclosure.privacy_loss(*groups)
+    plain = disclosure.adversarial_accuracy(Neighbours.between(train, fresh)), loss(*groups)
     turned = [(2 - g).astype(np.int8) for g in (train[shuffle], holdout[shuffle], fresh[shuffle])]
     other = (
-        disclosure.adversarial_accuracy(turned[0], turned[2]),
-        disclosure.privacy_loss(turned[0], turned[1], turned[2]),
+        disclosure.adversarial_accuracy(Neighbours.between(turned[0], turned[2])),
+        loss(turned[0], turned[1], turned[2]),
     )
     for a, b in zip((*plain[0], plain[1]), (*other[0], other[1]), strict=True):
         assert a.value == pytest.approx(b.value)
@@ -141,7 +151,10 @@ def test_order_and_allele_do_not_matter(groups: tuple[People, People, People]) -
 def test_unequal_sizes_are_refused(groups: tuple[People, People, People]) -> None:
     """Each part expects n_T / (n_T + n_S), so that unequal sizes mean nothing."""
     with pytest.raises(GenobenchError, match="got 400 and 399"):
-        disclosure.adversarial_accuracy(groups[0], groups[2][1:])
+        Neighbours.between(groups[0], groups[2][1:])
+    whole, part = (Neighbours.between(groups[0][:n], groups[2][:n]) for n in (400, 399))
+    with pytest.raises(GenobenchError, match="privacy loss compares equal numbers"):
+        disclosure.privacy_loss(whole, part)
 
 
 def test_intervals_cover_half(make_cohort: CohortMaker) -> None:
@@ -151,7 +164,7 @@ def test_intervals_cover_half(make_cohort: CohortMaker) -> None:
     missed = np.zeros(3)
     for _ in range(60):
         t, h, s = np.split(everybody[rng.permutation(3000)[:900]], 3)
-        truth, syn = disclosure.adversarial_accuracy(t, s)
+        truth, syn = disclosure.adversarial_accuracy(Neighbours.between(t, s))
         share = disclosure.closer_to_members(nearest(s, t, 1), nearest(s, h, 1))
         for i, part in enumerate((truth, syn, share)):
             missed[i] += not part.low <= 0.5 <= part.high

@@ -11,8 +11,9 @@ import pytest
 
 from genobench.cohort import Cohort
 from genobench.metrics.auc import auc
-from genobench.metrics.inference import advantage, model_labels, nearest_labels
+from genobench.metrics.inference import TIES, advantage, model_labels, nearest_labels
 from genobench.metrics.intervals import Interval
+from genobench.metrics.neighbours import nearest
 
 N = 300
 Kind = Literal["binary", "quantitative"]
@@ -28,7 +29,7 @@ def inferred(make_cohort: Callable[..., Cohort], kind: Kind, source: str) -> dic
     member = np.arange(2 * N) < N
     rng = np.random.default_rng(0)
     guesses = {
-        "nearest": nearest_labels(candidates, made.genotypes, made.labels),
+        "nearest": nearest_labels(nearest(candidates, made.genotypes, TIES), made.labels),
         "model": model_labels(candidates, made.genotypes, made.labels, kind, rng=rng),
     }
     return {k: advantage(g, labels, member, kind, rng=rng) for k, g in guesses.items()}
@@ -51,11 +52,17 @@ def test_label_of_the_nearest_by_hand() -> None:
     synthetic = np.array([[0, 0, 0], [2, 2, 2], [0, 2, 0]], np.int8)
     labels = np.array([0.5, 1.5, 2.5], np.float32)
     people = np.array([[0, 0, 1], [2, 2, 1], [0, 2, 0]], np.int8)
-    assert nearest_labels(people, synthetic, labels).tolist() == [0.5, 1.5, 2.5]
+    assert nearest_labels(nearest(people, synthetic, len(labels)), labels).tolist() == [
+        0.5,
+        1.5,
+        2.5,
+    ]
     tied = np.array([[0, 1, 1], [1, 2, 1]], np.int8)  # the first of all has none nearer by
-    assert nearest_labels(tied, synthetic, labels).tolist() == [1.5, 2.0]
+    assert nearest_labels(nearest(tied, synthetic, len(labels)), labels).tolist() == [1.5, 2.0]
     order = np.array([2, 0, 1])
-    assert nearest_labels(people, synthetic[order], labels[order]).tolist() == [0.5, 1.5, 2.5]
+    assert nearest_labels(
+        nearest(people, synthetic[order], len(labels)), labels[order]
+    ).tolist() == [0.5, 1.5, 2.5]
 
 
 def test_advantage_by_hand() -> None:
@@ -91,7 +98,7 @@ def test_interval_covers(make_cohort: Callable[..., Cohort], kind: Kind) -> None
     for _ in range(100):
         rows = rng.permutation(3000)
         people, made = everybody.take(rows[:200]), everybody.take(rows[200:400])
-        guessed = nearest_labels(people.genotypes, made.genotypes, made.labels)
+        guessed = nearest_labels(nearest(people.genotypes, made.genotypes, TIES), made.labels)
         found = advantage(guessed, people.labels, member, kind, rng=rng)
         missed += not found.low <= 0 <= found.high
     assert missed <= 11  # 5 expected, and three standard deviations

@@ -58,7 +58,7 @@ def attack(groups: Groups, synthetic: People, chromosomes: NDArray[np.str_]) -> 
     member = np.arange(2 * SIZE) < SIZE
     r = groups["reference"]
     return {
-        "nearest": auc(membership.nearest_scores(candidates, synthetic), member),
+        "nearest": auc(membership.nearest_scores(minimum(candidates, synthetic)), member),
         "windowed": auc(membership.windowed_scores(candidates, synthetic, r, chromosomes), member),
         "af": auc(membership.frequency_scores(candidates, synthetic, r), member),
     }
@@ -126,12 +126,22 @@ def test_calibration_takes_typical_people_into_account(groups: Groups) -> None:
         "candidates_to_reference": minimum(candidates, r),
         "reference_to_itself": minimum(r, r, exclude_self=True),
     }
+
+    def calibrated(synthetic: People) -> NDArray[np.float64]:
+        return membership.calibrated_scores(
+            candidates,
+            r,
+            candidates_to_synthetic=minimum(candidates, synthetic),
+            reference_to_synthetic=minimum(r, synthetic),
+            **distances,
+        )
+
     independent = rng.permuted(groups["fresh"], axis=0)
-    near = auc(membership.nearest_scores(candidates, independent), member)
-    far = auc(membership.calibrated_scores(candidates, independent, r, **distances), member)
+    near = auc(membership.nearest_scores(minimum(candidates, independent)), member)
+    far = auc(calibrated(independent), member)
     assert near > 0.65
     assert far == pytest.approx(0.5, abs=0.08)
-    copies = membership.calibrated_scores(candidates, candidates[member], r, **distances)
+    copies = calibrated(candidates[member])
     assert auc(copies, member) > 0.99
 
 
@@ -161,7 +171,7 @@ def test_far_distances_do_not_underflow() -> None:
     synthetic = np.zeros((1, 100), np.int8)
     people = np.zeros((2, 100), np.int8)
     people[0, :40], people[1, :60] = 1, 1
-    near, far = membership.nearest_scores(people, synthetic)
+    near, far = membership.nearest_scores(minimum(people, synthetic))
     assert np.exp(-(np.array([near, far]) ** 2)).tolist() == [0, 0]
     assert near > far
 
@@ -209,7 +219,7 @@ def test_attacks_strengthen_along_a_mixture(groups: Groups, chromosomes: NDArray
     for share in (0.0, 0.1, 0.5, 1.0):
         n = int(share * SIZE)
         mixed = np.concatenate([groups["train"][:n], groups["fresh"][: SIZE - n]])
-        scores = membership.nearest_scores(candidates, mixed)
+        scores = membership.nearest_scores(minimum(candidates, mixed))
         aucs.append(auc(scores, member))
         tprs.append(tpr_at_fpr(scores, member).value)
     assert aucs == sorted(aucs)
@@ -225,7 +235,7 @@ def test_order_and_allele_do_not_matter(groups: Groups, chromosomes: NDArray[np.
     for scores in (
         lambda c, s, r: membership.windowed_scores(c, s, r, chromosomes),
         membership.frequency_scores,
-        lambda c, s, r: membership.nearest_scores(c, s),
+        lambda c, s, r: membership.nearest_scores(minimum(c, s)),
     ):
         np.testing.assert_allclose(scores(candidates, s, r), scores(*turned), atol=1e-9)
 

@@ -65,13 +65,14 @@ def test_any_number_of_queries(n: int) -> None:
 
 @pytest.mark.parametrize("m", WIDTHS)
 def test_mutual_equals_two_searches(m: int) -> None:
-    """One pass gives the nearest both ways, of equals the first."""
+    """One pass gives the k nearest one way and the nearest the other, of equals the first."""
     one, other = people(71, m, 1), people(200, m, 2)
-    matrix = cdist(one, other, "cityblock")
-    for (distances, indices), expected in zip(mutual(one, other), (matrix, matrix.T), strict=True):
-        assert distances.dtype == np.int32
-        np.testing.assert_array_equal(indices, expected.argmin(1))
-        np.testing.assert_array_equal(distances, expected.min(1))
+    for k in (1, 5):
+        there, back = mutual(one, other, k)
+        for found, known in ((there, nearest(one, other, k)), (back, nearest(other, one, 1))):
+            assert found.distances.dtype == np.int32
+            np.testing.assert_array_equal(found.distances, known.distances)
+            np.testing.assert_array_equal(found.indices, known.indices)
 
 
 @pytest.mark.parametrize("exclude_self", [False, True])
@@ -114,7 +115,7 @@ def test_device_is_cuda_only_where_torch_sees_one(monkeypatch: pytest.MonkeyPatc
 
     def product(*_: object, device: str, **__: object) -> neighbours.Found:
         asked.append(device)
-        return np.zeros((9, 1), np.int32), np.zeros((9, 1), np.int64)
+        return neighbours.Found(np.zeros((9, 1), np.int32), np.zeros((9, 1), np.int64))
 
     monkeypatch.setattr(neighbours_product, "nearest_by_product", product)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -129,18 +130,19 @@ def test_device_is_cuda_only_where_torch_sees_one(monkeypatch: pytest.MonkeyPatc
     assert asked == []
     minimum(cohort, cohort)
     minimum(cohort[:8], cohort, device="cuda")
-    assert asked == ["cuda", "cuda"]
+    mutual(cohort, cohort)  # once each way
+    assert asked == ["cuda"] * 4
 
 
 def test_blocks_and_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A base of many blocks, searched by three threads, gives the one-block answer."""
     queries, base = people(230, 40, 1), people(300, 40, 2)
     whole = [nearest(queries, base, 4), nearest(base, base, 1, exclude_self=True)]
-    whole += mutual(queries, base)
+    whole += mutual(queries, base, 3)
     monkeypatch.setattr(neighbours, "BLOCK_BYTES", 1)
     monkeypatch.setattr(config, "NUMBA_NUM_THREADS", 3)
     parts = [nearest(queries, base, 4), nearest(base, base, 1, exclude_self=True)]
-    parts += mutual(queries, base)
+    parts += mutual(queries, base, 3)
     for part, known in zip(parts, whole, strict=True):
         np.testing.assert_array_equal(part[0], known[0])
         np.testing.assert_array_equal(part[1], known[1])

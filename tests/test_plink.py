@@ -269,6 +269,32 @@ def test_fam_that_lost_lines(tmp_path: Path, lost: int) -> None:
         scan_plink(bed)
 
 
+@pytest.mark.parametrize("surplus", [1, 2, 3])
+def test_fam_with_lines_too_many(tmp_path: Path, surplus: int) -> None:
+    """One to three people more take as many bytes; the last would have A1 twice everywhere."""
+    bed = write_plink(cohort_of(random_calls(16 - surplus, 120)), tmp_path / "x")
+    scan_plink(bed)
+    fam = bed.with_suffix(".fam")
+    lines = fam.read_text().splitlines(keepends=True)
+    more = [f"x{i} x{i} 0 0 0 1\n" for i in range(surplus)]
+    fam.write_text("".join(lines[:4] + more + lines[4:]))
+    words = rf"lists 16 people: the last {surplus} would have two copies of A1 at each of 120"
+    with pytest.raises(GenobenchError, match=words):
+        scan_plink(bed)
+
+
+def test_people_who_have_a1_twice_may_be_real(tmp_path: Path) -> None:
+    """Few variants, or A1 the common allele: then others come near, and nothing can be told."""
+    calls = random_calls(16, 99)
+    calls[-1] = 2
+    scan_plink(write_plink(cohort_of(calls), tmp_path / "few"))
+    common = np.full((16, 300), 2, np.int8)
+    common[np.arange(15), np.arange(15)] = 1
+    scan_plink(write_plink(cohort_of(common), tmp_path / "common"))
+    scan_plink(write_plink(cohort_of(np.full((3, 300), 2, np.int8)), tmp_path / "constant"))
+    scan_plink(write_plink(cohort_of(np.full((1, 300), 2, np.int8)), tmp_path / "alone"))
+
+
 @pytest.mark.parametrize(
     ("selection", "message"),
     [

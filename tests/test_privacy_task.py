@@ -14,8 +14,14 @@ from genobench.cohort import Cohort, Genotypes, Labels, Trait
 from genobench.data.split import Split
 from genobench.errors import GenobenchError
 from genobench.generator import Budget
-from genobench.metrics.auc import detectable_auc
+from genobench.metrics import disclosure
+from genobench.metrics.auc import auc_interval, detectable_auc
+from genobench.metrics.disclosure import Neighbours
+from genobench.metrics.genotypes import subsample
+from genobench.metrics.inference import TIES, advantage, nearest_labels
+from genobench.metrics.neighbours import minimum, nearest
 from genobench.registry import find_generator, find_task
+from genobench.seeds import rng
 from genobench.task import Estimate, Reference, TaskCard, validated
 
 Scores = dict[str, Estimate]
@@ -64,7 +70,8 @@ def control(reference: Reference, name: str) -> Scores:
 def test_real_passes(reference: Reference, card: TaskCard) -> None:
     """Every metric is there, and every interval of fresh people holds its target."""
     found = control(reference, "real")
-    absent = {"nearest_attack_tpr01", "windowed_attack_tpr01"}  # 400 non-members are too few
+    # 400 non-members are too few, and no coin was flipped
+    absent = {"nearest_attack_tpr01", "windowed_attack_tpr01", "epsilon_audit"}
     assert set(found) == set(card.metrics) - absent
     intervals = {
         name: card.metrics[name].target
@@ -165,7 +172,7 @@ def test_one_in_a_thousand_needs_a_thousand(
     task = find_task("privacy").load()()
     prepared = Reference(split, task.prepare(split, seed=0))
     found = score(prepared, split.train.genotypes, split.train.labels)
-    assert set(found) == set(card.metrics)
+    assert set(found) == set(card.metrics) - {"epsilon_audit"}
     assert found["windowed_attack_tpr01"].low > 0.1
     fresh = score(prepared, split.control.genotypes, split.control.labels)
     assert fresh["windowed_attack_tpr01"].value < 0.01  # the threshold is one person's score
@@ -237,6 +244,44 @@ def test_families_change_the_interval(reference: Reference) -> None:
     plain = score(reference, reference.split.control.genotypes)["strongest_attack_auc"]
     assert width(lambda _: "") == pytest.approx(plain.high - plain.low, rel=0.02)
     assert width(lambda i: str(i // 100)) != pytest.approx(plain.high - plain.low, rel=0.02)
+
+
+@pytest.mark.parametrize("size", [57, 400, 1000, 1300])
+def test_shared_searches_change_no_value(reference: Reference, size: int) -> None:
+    """To the last digit as when every metric looks for its own neighbours, at any size."""
+    split, statistics, seed = reference.split, reference.statistics, 1
+    everybody = np.concatenate([split.train.genotypes, split.control.genotypes])
+    labels = np.concatenate([split.train.labels, split.control.labels])
+    rows = np.random.default_rng(0).choice(1400, size, replace=False)
+    s, t = everybody[rows], split.train.genotypes
+    members = t[statistics["members"]]
+    others = split.test.genotypes[statistics["non_members"]]
+    candidates, member = np.concatenate([members, others]), np.arange(800) < 400
+
+    def between(name: str, *people: Genotypes) -> list[Neighbours]:
+        draw, n = rng(seed, "privacy", name), min(map(len, people))
+        *real, made = (subsample(g, n, draw) for g in people)
+        return [Neighbours.between(g, made) for g in real]
+
+    truth, syn = disclosure.adversarial_accuracy(*between("accuracy", t, s))
+    known = np.concatenate([split.train.labels[statistics["members"]], split.test.labels])
+    guessed = nearest_labels(nearest(candidates, s, TIES), labels[rows])
+    expected = {
+        "aa_truth": truth,
+        "aa_syn": syn,
+        "privacy_loss": disclosure.privacy_loss(*between("loss", members, others, s)),
+        "closer_to_train": disclosure.closer_to_members(
+            nearest(s, members, 1), nearest(s, others, 1)
+        ),
+        "nndr_gap": disclosure.nndr_gap(nearest(s, t, 2)[0], statistics["holdout_to_train"]),
+        "nearest_attack_auc": auc_interval(-1.0 * minimum(candidates, s), member),
+        "label_inference_nearest": advantage(
+            guessed, known, member, "binary", rng=np.random.default_rng(0)
+        ),
+    }
+    found = score(reference, s, labels[rows], seed=seed)
+    for name, interval in expected.items():
+        assert (found[name].value, found[name].low, found[name].high) == tuple(interval), name
 
 
 def test_repeatable(reference: Reference) -> None:

@@ -14,6 +14,7 @@ from genobench.cohort import Cohort, Trait
 from genobench.data.split import Split
 from genobench.metrics import disclosure, membership
 from genobench.metrics.auc import auc
+from genobench.metrics.disclosure import Neighbours
 from genobench.metrics.neighbours import minimum, nearest
 from genobench.registry import find_task
 from genobench.task import Reference
@@ -40,7 +41,7 @@ def test_a_kernel_of_the_distance_underflows(split: Split) -> None:
     """exp(-d^2) is 0 for nearly everybody and reads .5 where -d tells members of blurred copies."""
     candidates = np.concatenate([split.train.genotypes, split.test.genotypes])
     member = np.arange(2 * N) < N
-    scores = membership.nearest_scores(candidates, noisy(split.train.genotypes, 0.6))
+    scores = membership.nearest_scores(minimum(candidates, noisy(split.train.genotypes, 0.6)))
     with np.errstate(under="ignore"):
         assert auc(np.exp(-(scores**2)), member) < 0.55
     assert auc(scores, member) > 0.8
@@ -65,8 +66,8 @@ def test_members_are_training_people_only(split: Split) -> None:
     assert len(statistics["members"]) == len(set(statistics["members"].tolist())) == N
     copies = split.train.genotypes
     diluted = np.concatenate([copies, split.validation.genotypes, split.test.genotypes])
-    wrong = auc(membership.nearest_scores(diluted, copies), np.arange(3 * N) < 2 * N)
-    right = membership.nearest_scores(np.delete(diluted, slice(N, 2 * N), axis=0), copies)
+    wrong = auc(membership.nearest_scores(minimum(diluted, copies)), np.arange(3 * N) < 2 * N)
+    right = membership.nearest_scores(minimum(np.delete(diluted, slice(N, 2 * N), axis=0), copies))
     assert auc(right, np.arange(2 * N) < N) > 0.99
     assert wrong < 0.85
 
@@ -97,7 +98,9 @@ def test_subsampling_keeps_people_and_their_own_selves_together(split: Split) ->
     rows, others = (np.sort(draw.choice(N, 200, replace=False)) for _ in range(2))
     # two independent samples of train: people in both would be "nearest" to themselves
     assert (minimum(train[rows], train[others]) == 0).mean() > 0.4
-    truth, syn = disclosure.adversarial_accuracy(train[rows], split.control.genotypes[:200])
+    truth, syn = disclosure.adversarial_accuracy(
+        Neighbours.between(train[rows], split.control.genotypes[:200])
+    )
     assert truth.value == pytest.approx(0.5, abs=0.12)
     assert syn.value == pytest.approx(0.5, abs=0.12)
 
@@ -108,18 +111,18 @@ def test_ties_count_half(split: Split) -> None:
     own = minimum(train, train, exclude_self=True)
     other = minimum(train, fresh)
     assert (other > own).mean() < 0.4
-    truth, _ = disclosure.adversarial_accuracy(train, fresh)
+    truth, _ = disclosure.adversarial_accuracy(Neighbours.between(train, fresh))
     assert truth.value == pytest.approx(0.5, abs=0.1)
 
 
 def test_adversarial_accuracy_has_its_best_at_a_half(split: Split) -> None:
     """0 for copies and 1 for people unlike any; a scale on which 0 is best would praise copies."""
     train = split.train.genotypes
-    copies = disclosure.adversarial_accuracy(train, train[::-1].copy())
+    copies = disclosure.adversarial_accuracy(Neighbours.between(train, train[::-1].copy()))
     unlike = disclosure.adversarial_accuracy(
-        train, np.random.default_rng(0).permuted(train, axis=0)
+        Neighbours.between(train, np.random.default_rng(0).permuted(train, axis=0))
     )
-    fresh = disclosure.adversarial_accuracy(train, split.control.genotypes)
+    fresh = disclosure.adversarial_accuracy(Neighbours.between(train, split.control.genotypes))
     card = find_task("privacy").card
     for part, name in enumerate(("aa_truth", "aa_syn")):
         loss = card.metrics[name].loss

@@ -52,6 +52,20 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def models(text: str) -> tuple[str, ...]:
+    """Models between commas; those inside brackets belong to a model's settings."""
+    from genobench.errors import GenobenchError
+    from genobench.settings_text import split
+
+    try:
+        found = split(text)
+    except GenobenchError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if not found:
+        raise argparse.ArgumentTypeError("expected a model, or several between commas")
+    return tuple(dict.fromkeys(found))
+
+
 def positive(text: str) -> int:
     """Whole number of at least 1."""
     if not text.strip().isdigit() or int(text) < 1:

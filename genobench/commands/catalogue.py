@@ -1,23 +1,16 @@
-"""Commands that look things up: ``list``, ``show``, ``check``."""
+"""Commands that look things up: ``list``, ``check``."""
 
 from __future__ import annotations
 
 import difflib
 import json
 import math
-import shlex
 from argparse import Namespace
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from genobench.errors import GenobenchError
-from genobench.report.plain import align, listing
-
-if TYPE_CHECKING:
-    from genobench.run.store import Store
-
-LOG_LINES = 20
+from genobench.report.plain import listing
 
 
 def show_list(options: Namespace) -> int:
@@ -181,152 +174,3 @@ def check(options: Namespace) -> int:
     if not any(r.verdict != "skipped" for r in results):
         print("all were skipped, which counts as failed")
     return 0 if good else 1
-
-
-def show(options: Namespace) -> int:
-    """``genobench show KEY|MODEL``."""
-    folder = options.out / "records"
-    found = sorted(folder.glob(f"{options.what}*.json")) if _is_key(options.what) else []
-    if len(found) > 1:
-        raise GenobenchError(
-            f"{len(found)} records begin with {options.what}: give more of the key, such as "
-            f"{found[0].stem[: len(options.what) + 4]}"
-        )
-    return _show_record(found[0], options) if found else _show_card(options)
-
-
-def _is_key(text: str) -> bool:
-    return len(text) >= 4 and not set(text) - set("0123456789abcdef")
-
-
-def _show_record(path: Path, options: Namespace) -> int:
-    from genobench.run.store import Store, read_record
-
-    store = Store(options.out)
-    record = read_record(path)
-    log = options.out / "logs" / f"{path.stem}.log"
-    if options.json:
-        print_json(record)
-        return 0
-    job, error = record["job"], record["error"]
-    words = _data_words(options.out, job)
-    spec = store.specs().get(record["software"]["plugin_sha256"], job["spec"])
-    facts: list[tuple[str, object]] = [
-        ("model", job["model"]),
-        ("seed", job["seed"]),
-        ("suite", job["suite"]),
-        ("data", job["data"]),
-        ("status", f"{record['status']} ({record['phase']})"),
-        ("finished", record["finished"]),
-        ("determinism", record["determinism"]),
-        *((k, v) for k, v in record["environment"].items() if k in ("device", "cpu", "threads")),
-        *((k, _brief(v)) for k, v in record["resources"].items() if v is not None),
-    ]
-    print("\n".join(align([[name, str(value)] for name, value in facts])))
-    print("\n".join(_scores(record["scores"])))
-    if error:
-        print(f"\n{error['type']}: {error['message']}")
-    if log.is_file() and (lines := _tail(log, _people(store, job["data_key"]))):
-        print(f"\n{log}:")
-        print("\n".join(lines))
-    print("\nRepeat it with")
-    print(
-        f"  genobench run --models {shlex.quote(spec)} --suite {job['suite']} {words} "
-        f"--seeds {job['seed']} --device {job['budget']['device']} --overwrite always "
-        f"--out {shlex.quote(str(options.out))}"
-    )
-    return 0
-
-
-def _scores(scores: dict[str, Any]) -> Iterable[str]:
-    for task, entry in sorted(scores.items()):
-        yield f"\n{task}"
-        if "error" in entry:
-            yield f"  {entry['error']['type']}: {entry['error']['message']}"
-            continue
-        if "skipped" in entry:
-            yield f"  skipped: {entry['skipped']}"
-            continue
-        rows = [
-            [f"  {name}", _brief(e["value"]), f"[{_brief(e['low'])}, {_brief(e['high'])}]"]
-            for name, e in entry["metrics"].items()
-        ]
-        yield from align(rows)
-
-
-def _brief(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "-" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
-
-
-def _data_words(out: Path, job: Mapping[str, Any]) -> str:
-    """The words of the command line that name a job's data, in full where they are known."""
-    from genobench.report.leaderboard import data_options
-
-    key = str(job["data_key"])
-    local = out / "data" / key / "options.local.txt"
-    if local.is_file():
-        return local.read_text().strip()
-    return data_options(out).get(key, f"--data {shlex.quote(job['data'])}")
-
-
-def _people(store: Store, data_key: str) -> Iterable[str]:
-    """Ids of the people of a job's data, as far as they lie beside its record."""
-    from genobench.run.prepared import people
-
-    return people(store.data_folder(data_key))
-
-
-def _tail(log: Path, people: Iterable[str]) -> list[str]:
-    """The end of a log; of logs that an older version or a killed run left, without ids too."""
-    from genobench.run.record import without_ids
-
-    lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
-    return [f"  {line}" for line in without_ids(lines, people)]
-
-
-def _show_card(options: Namespace) -> int:
-    from dataclasses import asdict
-
-    from genobench.registry import find_generator
-
-    try:
-        plugin = find_generator(options.what)
-    except GenobenchError as error:
-        if _is_key(options.what):
-            raise GenobenchError(
-                f"{options.out / 'records'}: no record begins with {options.what}, and no model is "
-                "called so; is --out the folder of the run?"
-            ) from error
-        raise
-    card = asdict(plugin.card)
-    if options.json:
-        print_json(card)
-        return 0
-    rows = [*_card_rows(card), ["module", str(plugin.path)], ["checksum", plugin.checksum]]
-    print("\n".join(listing(rows, terminal_width())))
-    return 0
-
-
-def _card_rows(card: dict[str, Any]) -> Iterable[list[str]]:
-    """A generator's card, a fact or a departure to the row."""
-    settings, search = card.pop("settings"), card.pop("search")
-    departures = card.pop("departures")
-    for name, value in card.items():
-        if value not in (None, "", (), {}):
-            yield [name.replace("_", " "), str(value).strip()]
-    for i, departure in enumerate(departures):
-        yield ["" if i else "departures", f"- {departure}"]
-    for suite, values in settings.items():
-        if values:
-            yield [f"settings, {suite}", ", ".join(f"{k} = {v}" for k, v in values.items())]
-    for i, (name, space) in enumerate(search.items()):
-        yield ["" if i else "search", f"{name}: {_space(space)}"]
-
-
-def _space(space: Mapping[str, Any]) -> str:
-    """Where tuning looks for one setting."""
-    if "choices" in space:
-        return " | ".join(map(str, space["choices"]))
-    return f"{space['low']} to {space['high']}" + (", log scale" if space.get("log") else "")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DATA_OPTIONS = (
     "pheno", "trait", "covariates", "gwas", "snps", "clump_r2", "group", "split_seed",
-    "train_population", "test_population", "trait_kind",
+    "train_population", "test_population", "trait_kind", "membership",
 )  # fmt: skip
 
 

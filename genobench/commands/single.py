@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from genobench.cohort import Cohort, Genotypes, Labels, Trait
     from genobench.data.prepare import DataSpec
+    from genobench.entrant import Entrant
     from genobench.registry import GeneratorPlugin
     from genobench.run.suites import Suite
 
@@ -29,18 +30,18 @@ REPORT_SECONDS = 10.0
 
 def fit(options: Namespace) -> int:
     """``genobench fit``: prepare the data, fit, and write the fitted model into a folder."""
-    from genobench.registry import find_generator
+    from genobench.entrant import find_entrant
     from genobench.run.suites import find_suite
 
-    plugin, suite = find_generator(options.model), find_suite(options.suite)
+    entrant, suite = find_entrant(options.model), find_suite(options.suite)
     spec = data_spec(options)
     if (options.out / ABOUT).exists():
         raise GenobenchError(f"{options.out}: a fitted model is there; give another --out")
     with _folder(options.out):
-        return _fit(options, plugin, suite, spec)
+        return _fit(options, entrant, suite, spec)
 
 
-def _fit(options: Namespace, plugin: GeneratorPlugin, suite: Suite, spec: DataSpec) -> int:
+def _fit(options: Namespace, entrant: Entrant, suite: Suite, spec: DataSpec) -> int:
     """Fit one generator, and write it with what is needed to sample from it."""
     from genobench.conditioning import build
     from genobench.data.prepare import prepare
@@ -49,9 +50,10 @@ def _fit(options: Namespace, plugin: GeneratorPlugin, suite: Suite, spec: DataSp
     from genobench.run.executor import resolve_device
     from genobench.seeds import derive
 
+    plugin = entrant.plugin
     split = prepare(spec, say=say).split
     people = split.control if plugin.card.fit_on == "control" else split.train
-    settings = plugin.card.settings_for(suite.settings)
+    settings = entrant.settings_for(suite.settings)
     with _blamed(plugin):
         generator = build(plugin.card, plugin.load(), settings)
     budget = Budget(
@@ -61,16 +63,16 @@ def _fit(options: Namespace, plugin: GeneratorPlugin, suite: Suite, spec: DataSp
         report=_Reporter(),
     )
     snps = "SNP" if people.m == 1 else "SNPs"
-    say(f"fitting {plugin.card.name} to {people.n:,} people and {people.m:,} {snps}")
+    say(f"fitting {entrant.name} to {people.n:,} people and {people.m:,} {snps}")
     began = time.monotonic()
-    seed = derive(options.seed, "fit", plugin.card.name)  # as in a benchmark
+    seed = derive(options.seed, "fit", entrant.name)  # as in a benchmark
     with _blamed(plugin):
         generator.fit(people, split.validation, seed=seed, budget=budget)
     trait = people.trait
     assert trait is not None
     about = {
         "spec": plugin.spec,
-        "model": plugin.card.name,
+        "model": entrant.name,
         "plugin_sha256": plugin.checksum,
         "trait": {"name": trait.name, "kind": trait.kind},
         "people": people.n,
@@ -178,7 +180,7 @@ def sample(options: Namespace) -> int:
     with _blamed(plugin):
         generator = load(plugin.card, plugin.load(), options.model)
     labels = _drawn(labels, options.people, options.seed)
-    seed = derive(options.seed, "sample", plugin.card.name)
+    seed = derive(options.seed, "sample", about["model"])
     with _blamed(plugin):
         drawn = generator.sample(labels, seed=seed)
     rows = checked_sample(drawn, (len(labels), len(variants)))

@@ -6,13 +6,19 @@ something of the next; an audit in one run needs independent flips (Steinke et a
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genobench.errors import GenobenchError
 from genobench.seeds import rng
+
+if TYPE_CHECKING:
+    from genobench.data.split import Split
+
+COIN = "coin"  # column of the samples: heads in training, tails in test, nothing elsewhere
 
 
 def audit_split(families: NDArray[Any], *, seed: int) -> NDArray[np.bool_]:
@@ -44,3 +50,21 @@ def audit_split(families: NDArray[Any], *, seed: int) -> NDArray[np.bool_]:
             f"audit: {names.size} families, all on one side of the split; an audit needs more"
         )
     return included
+
+
+def marked(split: Split) -> Split:
+    """The same people, with a column that says how their coins fell: what makes it an audit."""
+    sides = {"train": "heads", "test": "tails", "validation": "", "control": ""}
+    parts = {name: getattr(split, name) for name in sides}
+    return replace(
+        split,
+        **{
+            name: replace(part, samples=part.samples.assign(**{COIN: sides[name]}))
+            for name, part in parts.items()
+        },
+    )
+
+
+def is_audit(split: Split) -> bool:
+    """Whether coins decided who was trained on."""
+    return COIN in split.train.samples and COIN in split.test.samples

@@ -27,7 +27,12 @@ from genobench.data.gwas import (
 from genobench.data.labels import NOBODY, Labels
 from genobench.data.prepare import SNPS, DataSpec
 from genobench.data.source import Source
-from genobench.data.split import SplitIndices, split_people, split_populations
+from genobench.data.split import (
+    SplitIndices,
+    split_by_coin,
+    split_people,
+    split_populations,
+)
 from genobench.data.summary_table import read_summary
 from genobench.errors import GenobenchError
 
@@ -161,7 +166,9 @@ def settle_split(
 def _split(
     spec: DataSpec, trait: Trait, group: NDArray[Any], population: NDArray[Any] | None
 ) -> SplitIndices:
-    """People shared out among the parts, by population where the specification names two."""
+    """People shared out among the parts, by coin or population where the specification says so."""
+    if spec.membership == "coin":
+        return split_by_coin(trait, seed=spec.split_seed, group=group)
     if population is None or spec.train_population is None or spec.test_population is None:
         return split_people(trait, seed=spec.split_seed, group=group)
     return split_populations(

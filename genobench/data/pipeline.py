@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from genobench.cohort import MISSING, Cohort, Trait
 from genobench.data import (
     account,
+    audit,
     catalogue,
     choice,
     gwas,
@@ -70,6 +71,8 @@ def run(spec: DataSpec, say: Say) -> tuple[Split, dict[str, Any]]:
     say(account.relatives_line(relatives))
     say(account.selection_line(selection, len(selected)))
     split, missing = _finished(cohort, indices, group, selected, spec.split_seed)
+    if spec.membership == "coin":
+        split = audit.marked(split)
     say(account.split_line(split))
     after = {"people": cohort.n, "snps": cohort.m}
     del cohort

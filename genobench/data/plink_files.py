@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from genobench.errors import GenobenchError
 
 MAGIC = b"\x6c\x1b"  # then \x01 when each variant is one run of bytes, \x00 when each person is
 BIM_COLUMNS = ("chrom", "id", "cm", "pos", "counted", "other")
 FAM_COLUMNS = ("fid", "iid", "father", "mother", "sex", "phenotype")
-PADDING_LOOKED_AT = 1_000  # variants whose last byte is read: of a huge file, few pages
+LOOKED_AT = (1_000, 100)  # variants, and bytes of each, that tell of lines too few or too many
+CERTAIN = 100  # variants from which on two copies of A1 at all of them are no person's
+OTHERS = 0.9  # of these variants, at which nobody else may have them
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +63,9 @@ def scan_plink(path: str | Path) -> PlinkFiles:
     ------
     GenobenchError
         A file that is absent, a .bed that is truncated, foreign, sample-major, of another size
-        than its tables ask for or with calls of people whom the .fam lacks, a table with a wrong
-        number of columns, a position that is not a number (all with the line), two people with
-        the same FID and IID.
+        than its tables ask for, with calls of people whom the .fam lacks or without those of
+        people whom it lists, a table with a wrong number of columns, a position that is not a
+        number (all with the line), two people with the same FID and IID.
     """
     prefix = prefix_of(path)
     bed, bim, fam = (Path(f"{prefix}.{ending}") for ending in ("bed", "bim", "fam"))
@@ -183,7 +186,7 @@ def _check_bed(bed: Path, n: int, m: int) -> None:
     per_variant = -(-n // 4)
     size, expected = bed.stat().st_size, 3 + m * per_variant
     if size == expected:
-        _check_padding(bed, n, m)
+        _check_last_people(bed, n, m)
         return
     stored, rest = divmod(size - 3, per_variant)
     guess = (
@@ -197,21 +200,45 @@ def _check_bed(bed: Path, n: int, m: int) -> None:
     )
 
 
-def _check_padding(bed: Path, n: int, m: int) -> None:
-    """Refuse calls behind the last person: of the size, one to three lost lines leave no trace.
+def _check_last_people(bed: Path, n: int, m: int) -> None:
+    """Refuse a .fam of one to three lines too few or too many: of the size they leave no trace.
 
-    The bits of a variant's last byte that belong to nobody are 0, as PLINK writes them. At most
-    `PADDING_LOOKED_AT` variants, evenly spaced, are looked at.
+    At most `LOOKED_AT` variants, evenly spaced, and the last people of the .bed are looked at.
     """
-    if not n % 4:
-        return
     packed = np.memmap(bed, np.uint8, "r", offset=3, shape=(m, -(-n // 4)))
-    rows = np.unique(np.linspace(0, m - 1, min(m, PADDING_LOOKED_AT)).astype(np.int64))
-    beyond = packed[rows, -1] >> (2 * (n % 4))
-    if beyond.any():
+    rows = np.unique(np.linspace(0, m - 1, min(m, LOOKED_AT[0])).astype(np.int64))
+    last = packed[rows, -LOOKED_AT[1] :]
+    codes = (last[:, :, None] >> np.arange(0, 8, 2, dtype=np.uint8) & np.uint8(3)).reshape(
+        len(rows), -1
+    )
+    beyond = -n % 4  # places behind the last person, in a byte of four
+    listed = codes.shape[1] - beyond
+    called = codes[:, listed:].any(axis=1)
+    if called.any():
         raise GenobenchError(
             f"{bed}: disagrees with its .fam, which lists {n} people: behind the last of them "
-            f"there are more calls (first at variant {int(rows[beyond > 0][0]) + 1}). The .fam has "
+            f"there are more calls (first at variant {int(rows[called][0]) + 1}). The .fam has "
             "lost lines, and whoever follows a lost line would get another person's genotypes: "
             "take the .fam that was written with this .bed"
         )
+    surplus = _surplus(codes[:, :listed], 3 - beyond) if len(rows) >= CERTAIN else 0
+    if surplus:
+        raise GenobenchError(
+            f"{bed}: disagrees with its .fam, which lists {n} people: the last {surplus} would "
+            f"have two copies of A1 at each of {len(rows)} variants, as room for nobody reads, and "
+            "the people before them come nowhere near that. The .fam has lines too many, and "
+            "whoever follows one of them would get another person's genotypes: take the .fam that "
+            "was written with this .bed"
+        )
+
+
+def _surplus(codes: NDArray[np.uint8], most: int) -> int:
+    """How many of the last people, at most ``most``, have the code 0 alone: it is also padding.
+
+    None where somebody else nearly has, as where A1 is the common allele of rare variants.
+    """
+    share = (codes == 0).mean(axis=0)
+    surplus = 0
+    while surplus < min(most, len(share) - 1) and share[-1 - surplus] == 1:
+        surplus += 1
+    return surplus if share[: len(share) - surplus].max() < OTHERS else 0

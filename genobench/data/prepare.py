@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from genobench.data import catalogue
 from genobench.data.simulated_trait import SimulatedTrait
@@ -21,6 +21,8 @@ from genobench.errors import GenobenchError
 
 if TYPE_CHECKING:
     from genobench.data.split import Split
+
+Membership = Literal["shares", "coin"]
 
 PREPARE_VERSION = 2  # raise when the same specification would give another split
 SNPS = 1024  # default of --snps for files of the user's own
@@ -58,6 +60,9 @@ class DataSpec:
     train_population, test_population
         Training and validation people are of the one, test and control people of the other, by
         the column ``population`` or ``superpopulation``; None: everybody is in every part.
+    membership
+        ``coin``: of those who train or are tested on, a fair coin per family says who trains, so
+        that membership can be audited; ``shares``: fixed shares, balanced by label.
     """
 
     name: str
@@ -72,6 +77,7 @@ class DataSpec:
     split_seed: int = 0
     train_population: str | None = None
     test_population: str | None = None
+    membership: Membership = "shares"
 
     @classmethod
     def for_name(cls, name: str, **changes: Any) -> DataSpec:
@@ -101,10 +107,19 @@ class DataSpec:
         Raises
         ------
         GenobenchError
-            When one population is named and not the other.
+            When one population is named and not the other, or both beside membership by coin.
         """
+        if self.membership not in get_args(Membership):
+            raise GenobenchError(
+                f"--membership {self.membership}: choose {' or '.join(get_args(Membership))}"
+            )
         if (self.train_population is None) != (self.test_population is None):
             raise GenobenchError("--train-population and --test-population go together: name both")
+        if self.membership == "coin" and self.train_population is not None:
+            raise GenobenchError(
+                "--membership coin: a coin for everybody cannot keep --train-population and "
+                "--test-population apart; leave one or the other out"
+            )
         simulated = SimulatedTrait.named(self.trait)
         trait = simulated.name if simulated else self.trait  # one way of writing, one key
         if self.is_path:
@@ -131,8 +146,9 @@ class DataSpec:
         for what in ("train_population", "test_population"):
             if content[what] is None:  # as in the keys of before there was such an option
                 del content[what]
-        if content["trait_kind"] == "auto":
-            del content["trait_kind"]
+        for what, default in (("trait_kind", "auto"), ("membership", "shares")):
+            if content[what] == default:
+                del content[what]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from genobench.cohort import SAMPLE_COLUMNS, VARIANT_COLUMNS, Cohort, Trait
+from genobench.data.audit import audit_split
 from genobench.errors import GenobenchError
 from genobench.seeds import rng
 
@@ -130,6 +131,24 @@ def split_people(
     return SplitIndices(*(np.flatnonzero(part == p) for p in range(len(PARTS))))
 
 
+def split_by_coin(trait: Trait, *, seed: int, group: NDArray[Any] | None = None) -> SplitIndices:
+    """Validation and control people as by `split_people`; a fair coin per family shares the rest.
+
+    Heads are trained on, tails are tested on, about as many: membership of one family says nothing
+    of the next, nor do labels.
+
+    Parameters, and errors, as in `split_people` and `audit_split`.
+    """
+    split = split_people(trait, seed=seed, group=group)
+    rest = np.sort(np.concatenate([split.train, split.test]))
+    included = audit_split(rest if group is None else np.asarray(group)[rest], seed=seed)
+    part = np.empty(len(trait.values), np.int64)
+    part[split.validation], part[split.control] = PARTS.index("validation"), PARTS.index("control")
+    part[rest] = np.where(included, PARTS.index("train"), PARTS.index("test"))
+    _check_parts(part, trait, _largest(group))
+    return SplitIndices(*(np.flatnonzero(part == p) for p in range(len(PARTS))))
+
+
 def split_populations(
     trait: Trait,
     population: NDArray[Any],
@@ -180,6 +199,26 @@ def split_populations(
         part[rows] = first + _parts(values, draw, codes[rows], shares)
     _check_parts(part, trait, _largest(codes[here | there]))
     return SplitIndices(*(np.flatnonzero(part == p) for p in range(len(PARTS))))
+
+
+def carve(
+    trait: Trait, *, seed: int, share: float, group: NDArray[Any] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row numbers of those kept and of a ``share`` set aside, shared out as by `split_people`.
+
+    Raises
+    ------
+    GenobenchError
+        When either would be empty or lack a class.
+    """
+    part = _parts(trait, rng(seed, "carve"), group, (1 - share, share))
+    for number in (0, 1):
+        if len(np.unique(trait.values[part == number])) < 2:
+            raise GenobenchError(
+                f"trait {trait.name}: {len(part)} people are too few to set {share:.0%} of them "
+                "aside with labels of both kinds"
+            )
+    return np.flatnonzero(part == 0), np.flatnonzero(part == 1)
 
 
 def _parts(

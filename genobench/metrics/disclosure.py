@@ -7,6 +7,8 @@ so that the intervals of nearest-neighbour shares are clustered by the person wh
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +18,35 @@ from genobench.errors import GenobenchError
 from genobench.metrics.auc import clopper_pearson, normal_interval
 from genobench.metrics.genotypes import checked
 from genobench.metrics.intervals import Interval
-from genobench.metrics.neighbours import encode, mutual, nearest
+from genobench.metrics.neighbours import Found, encode, mutual, nearest
 
 Floats = NDArray[np.float64]
-Neighbours = tuple[NDArray[np.int32], NDArray[np.int64]]  # of `nearest`: distances, indices (n, k)
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """The nearest people within and between as many real as synthetic people, (n, 1) each.
+
+    Attributes
+    ----------
+    real, synthetic
+        Nearest other person of the own cohort.
+    to_synthetic, to_real
+        Nearest person of the other cohort, to each real and to each synthetic one.
+    """
+
+    real: Found
+    synthetic: Found
+    to_synthetic: Found
+    to_real: Found
+
+    @classmethod
+    def between(cls, real: Genotypes, synthetic: Genotypes) -> Self:
+        """Of (n, m) genotypes each."""
+        _equal("adversarial accuracy", len(real), len(synthetic))
+        t, s = encode(real), encode(synthetic)
+        truth, syn = (nearest(own, own, 1, exclude_self=True) for own in (t, s))
+        return cls(truth, syn, *mutual(t, s))
 
 
 def duplicates(synthetic: Genotypes, people: Genotypes) -> Interval:
@@ -34,7 +61,7 @@ def duplicates_excess(synthetic: Genotypes, members: Genotypes, non_members: Gen
 
     What short panels share by chance cancels, which needs as many members as non-members.
     """
-    _equal("duplicates", members, non_members)
+    _equal("duplicates", len(members), len(non_members))
     gain: Floats = 1.0 * _is_in(synthetic, members) - _is_in(synthetic, non_members)
     return normal_interval(float(gain.mean()), _mean_variance(gain))
 
@@ -47,7 +74,7 @@ def repeats(synthetic: Genotypes) -> Interval:
     return Interval(again / rows.size, low, high)
 
 
-def closer_to_members(to_members: Neighbours, to_others: Neighbours) -> Interval:
+def closer_to_members(to_members: Found, to_others: Found) -> Interval:
     """Share of synthetic rows whose nearest real person is a member; ties count half.
 
     Parameters
@@ -106,13 +133,10 @@ def nndr_gap(synthetic: NDArray[np.int32], holdout: NDArray[np.int32]) -> Interv
     return normal_interval(float(s.mean() - h.mean()), variance)
 
 
-def adversarial_accuracy(real: Genotypes, synthetic: Genotypes) -> tuple[Interval, Interval]:
+def adversarial_accuracy(neighbours: Neighbours) -> tuple[Interval, Interval]:
     """Nearest-neighbour adversarial accuracy, its two parts.
 
-    Parameters
-    ----------
-    real, synthetic
-        (n, m) each: every part expects n_real / (n_real + n_synthetic), so the sizes must agree.
+    Every part expects n_real / (n_real + n_synthetic), so the sizes must agree.
 
     Returns
     -------
@@ -125,18 +149,21 @@ def adversarial_accuracy(real: Genotypes, synthetic: Genotypes) -> tuple[Interva
 
     Source: Yale et al., Neurocomputing 2020, equation 1.
     """
-    truth, syn = _accuracy(real, synthetic)
+    truth, syn = _accuracy(neighbours)
     return _clustered(*truth), _clustered(*syn)
 
 
-def privacy_loss(members: Genotypes, non_members: Genotypes, synthetic: Genotypes) -> Interval:
-    """Adversarial accuracy of non-members minus that of members; 0 for no leak, (n, m) each.
+def privacy_loss(members: Neighbours, non_members: Neighbours) -> Interval:
+    """Adversarial accuracy of non-members minus that of members; 0 for no leak.
+
+    Both against the same synthetic people.
 
     Source: Yale et al., Neurocomputing 2020, equation 3.
     """
-    _equal("privacy loss", members, non_members)
-    truth_t, syn_t = _accuracy(members, synthetic)
-    truth_h, syn_h = _accuracy(non_members, synthetic)
+    sizes = (len(found.real.distances) for found in (members, non_members))
+    _equal("privacy loss", *sizes)
+    truth_t, syn_t = _accuracy(members)
+    truth_h, syn_h = _accuracy(non_members)
     paired = syn_h[0] - syn_t[0]
     value = (truth_h[0].mean() - truth_t[0].mean() + paired.mean()) / 2
     variance = (
@@ -146,16 +173,13 @@ def privacy_loss(members: Genotypes, non_members: Genotypes, synthetic: Genotype
 
 
 def _accuracy(
-    real: Genotypes, synthetic: Genotypes
+    found: Neighbours,
 ) -> tuple[tuple[Floats, NDArray[np.int64]], tuple[Floats, NDArray[np.int64]]]:
     """Per real and per synthetic person: 1 when the nearest is of its own kind, and who it is."""
-    _equal("adversarial accuracy", real, synthetic)
-    t, s = encode(real), encode(synthetic)
-    within = [nearest(own, own, 1, exclude_self=True) for own in (t, s)]
-    twins = float((within[0][0] == 0).mean())
+    twins = float((found.real.distances == 0).mean())
     parts = []
-    for own, (d_other, i_other) in zip(within, mutual(t, s), strict=True):
-        d_own, i_own = own[0][:, 0], own[1][:, 0]
+    for own, other in ((found.real, found.to_synthetic), (found.synthetic, found.to_real)):
+        (d_own, i_own), (d_other, i_other) = ((d[:, 0], i[:, 0]) for d, i in (own, other))
         accuracy = _beats(d_other, d_own)
         twofold = (d_own == 0) & (d_other == 0)
         if twofold.any():
@@ -207,9 +231,9 @@ def _is_in(synthetic: Genotypes, people: Genotypes) -> NDArray[np.bool_]:
     return np.isin(_rows(synthetic), _rows(people))
 
 
-def _equal(what: str, first: Genotypes, second: Genotypes) -> None:
-    if len(first) != len(second):
+def _equal(what: str, first: int, second: int) -> None:
+    if first != second:
         raise GenobenchError(
-            f"{what} compares equal numbers of people, got {len(first)} and {len(second)}; "
+            f"{what} compares equal numbers of people, got {first} and {second}; "
             "draw as many from the larger group"
         )

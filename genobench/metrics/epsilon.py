@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from genobench.metrics.auc import LEVEL
 
 Floats = NDArray[np.float64]
 FALSE_POSITIVE_RATES = (0.0, 0.01, 0.1)  # operating points, fixed before anything is scored
+GUESSED = (0.1, 0.5)  # of the coins, half of the guesses in and half out; fixed before as well
 DELTA = 1e-5
 MOST = 60.0  # no audit of fewer than e^60 people proves more
 
@@ -144,6 +146,39 @@ def one_run_epsilon(
     return _root(above)
 
 
+def audit_epsilon(
+    attacks: Mapping[str, Floats],
+    included: NDArray[np.bool_],
+    families: NDArray[Any],
+    *,
+    shares: tuple[float, ...] = GUESSED,
+    delta: float = DELTA,
+    level: float = LEVEL,
+) -> tuple[int, float]:
+    """Coins, and the largest epsilon that any attack proves with any number of guesses.
+
+    The bounds hold together at ``level``: each has the share (1 - level) / (attacks x shares) of
+    the error (Bonferroni).
+
+    Parameters
+    ----------
+    attacks
+        Scores (n,) of everybody whose coin was flipped, higher for likelier members; by attack.
+    included, families
+        (n,) of `audit_split`.
+    shares
+        Guesses as shares of the coins, fixed before.
+    """
+    coins = np.unique(families).size
+    each = 1 - (1 - level) / (len(attacks) * len(shares))
+    tries = [
+        guess(scores, included, families, guesses=max(2, round(share * coins)))
+        for scores in attacks.values()
+        for share in shares
+    ]
+    return coins, max(one_run_epsilon(*found, delta=delta, level=each) for found in tries)
+
+
 def _chance(epsilon: float, coins: int, guesses: int, correct: int, delta: float) -> float:
     """How probable as many right guesses are, at most, under (epsilon, delta)."""
     p = expit(epsilon)
@@ -155,7 +190,7 @@ def _chance(epsilon: float, coins: int, guesses: int, correct: int, delta: float
 
 
 def guess(
-    scores: Floats, included: NDArray[np.bool_], families: NDArray[np.int64], *, guesses: int
+    scores: Floats, included: NDArray[np.bool_], families: NDArray[Any], *, guesses: int
 ) -> tuple[int, int, int]:
     """What `one_run_epsilon` needs: (coins, guesses, correct).
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from genobench.cohort import Genotypes, Labels
 from genobench.metrics.intervals import Interval
-from genobench.metrics.neighbours import Codes, nearest
+from genobench.metrics.neighbours import Found
 from genobench.metrics.performance import apart
 from genobench.metrics.prediction import Floats, Kind, Ridge
 
@@ -19,17 +19,17 @@ TIES = 32  # on short panels many are equally near; their order must not decide
 MOST = 4_000  # synthetic people whom the model is trained on
 
 
-def nearest_labels(
-    candidates: Genotypes | Codes, synthetic: Genotypes | Codes, labels: Labels
-) -> Floats:
-    """Mean label of the nearest synthetic people, (n,); the first `TIES` who tie count.
+def nearest_labels(to_synthetic: Found, labels: Labels) -> Floats:
+    """Mean label of the nearest synthetic people, (n,); those of the found who tie count.
 
     Parameters
     ----------
-    candidates, synthetic, labels
-        (n, m), (s, m), (s,).
+    to_synthetic
+        The `TIES` (or all) synthetic people nearest to each candidate, (n, k).
+    labels
+        (s,) of the synthetic people.
     """
-    distances, index = nearest(candidates, synthetic, min(TIES, len(labels)))
+    distances, index = to_synthetic
     tied = distances == distances[:, :1]
     guessed: Floats = np.where(tied, labels[index], 0.0).sum(1) / tied.sum(1)
     return guessed

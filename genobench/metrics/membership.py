@@ -21,7 +21,6 @@ from genobench.metrics.auc import LEVEL, auc_interval
 from genobench.metrics.configurations import Expected, configurations, copy_ratio
 from genobench.metrics.genotypes import checked
 from genobench.metrics.intervals import Interval
-from genobench.metrics.neighbours import Codes, minimum
 
 Floats = NDArray[np.float64]
 LENGTHS = (16, 32)
@@ -29,19 +28,20 @@ COPIED = 0.99  # belief that an intact window was copied; below 1 a mismatch is 
 SHARED = 0.3  # how often a non-member shares a segment with a member without R showing it
 
 
-def nearest_scores(candidates: Genotypes | Codes, synthetic: Genotypes | Codes) -> Floats:
+def nearest_scores(candidates_to_synthetic: NDArray[np.int32]) -> Floats:
     """Minus the distance to the nearest synthetic person, (n,).
 
     The distance itself, never a kernel of it: exp(-d^2) underflows and reads .5 for everybody.
     """
-    return -minimum(candidates, synthetic).astype(np.float64)
+    return -candidates_to_synthetic.astype(np.float64)
 
 
 def calibrated_scores(
     candidates: Genotypes,
-    synthetic: Genotypes | Codes,
     reference: Genotypes,
     *,
+    candidates_to_synthetic: NDArray[np.int32],
+    reference_to_synthetic: NDArray[np.int32],
     candidates_to_reference: NDArray[np.int32],
     reference_to_itself: NDArray[np.int32],
 ) -> Floats:
@@ -53,8 +53,10 @@ def calibrated_scores(
 
     Parameters
     ----------
-    candidates, synthetic, reference
-        (n, m), (s, m), (r, m); the synthetic ones or their codes.
+    candidates, reference
+        (n, m), (r, m).
+    candidates_to_synthetic, reference_to_synthetic
+        (n,) and (r,) least distances to a person of S.
     candidates_to_reference, reference_to_itself
         (n,) and (r,) least distances to (another) person of R.
     """
@@ -62,11 +64,11 @@ def calibrated_scores(
     known = _typicality(reference, frequency, reference_to_itself)
     centre, spread = known.mean(0), np.maximum(known.std(0), 1e-9)
     known = _quadratic((known - centre) / spread)
-    target = np.log1p(minimum(reference, synthetic))
+    target = np.log1p(reference_to_synthetic)
     coefficients = np.linalg.lstsq(known, target, rcond=None)[0]
     people = _typicality(candidates, frequency, candidates_to_reference)
     expected = _quadratic((people - centre) / spread) @ coefficients
-    score: Floats = expected - np.log1p(minimum(candidates, synthetic))
+    score: Floats = expected - np.log1p(candidates_to_synthetic)
     return score
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numba import config, njit, types
@@ -29,8 +29,14 @@ CUDA_PAIRS = 1 << 28  # fewer are done before a device is awake
 FAR = np.int32(np.iinfo(np.int32).max)
 
 Device = Literal["auto", "cpu", "cuda"]
-Found = tuple[NDArray[np.int32], NDArray[np.int64]]  # distances, indices
 T = TypeVar("T")
+
+
+class Found(NamedTuple):
+    """The nearest people of a cohort to each of another's, (n, k) each."""
+
+    distances: NDArray[np.int32]  # ascending
+    indices: NDArray[np.int64]  # rows of the cohort looked through
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,11 +127,15 @@ def nearest(
     if _on_cuda(device, q.n * b.n):
         from genobench.metrics.neighbours_product import nearest_by_product
 
-        return nearest_by_product(q.words, b.words, k, exclude_self=exclude_self, device="cuda")
+        found = nearest_by_product(q.words, b.words, k, exclude_self=exclude_self, device="cuda")
+        return Found(*found)
     if exclude_self and k == 1:  # half of the pairs: each is met once
-        (d, i), (back, who) = _both(q, b, exclude_self=True)
-        lower = back <= d  # rows before the query, which come first among equals
-        return np.where(lower, back, d)[:, None], np.where(lower, who, i)[:, None]
+        later, earlier = _both(q, b, 1, exclude_self=True)
+        lower = earlier.distances <= later.distances  # rows before the query: first among equals
+        return Found(
+            np.where(lower, earlier.distances, later.distances),
+            np.where(lower, earlier.indices, later.indices),
+        )
     columns = np.ascontiguousarray(b.words.T)
     distances = np.full((q.n, k), FAR, np.int32)
     indices = np.full((q.n, k), -1, np.int64)
@@ -137,7 +147,7 @@ def nearest(
         _search(q.words[rows], columns, _block(b), skip, *out, none, none)
 
     _in_threads(part, q.n)
-    return distances, indices
+    return Found(distances, indices)
 
 
 def minimum(
@@ -152,35 +162,44 @@ def minimum(
     return distances[:, 0]
 
 
-def mutual(one: Genotypes | Codes, other: Genotypes | Codes) -> tuple[Found, Found]:
-    """The nearest of ``other`` to each of ``one``, and the other way round, in one pass.
+def mutual(
+    one: Genotypes | Codes, other: Genotypes | Codes, k: int = 1, *, device: Device = "auto"
+) -> tuple[Found, Found]:
+    """The ``k`` of ``other`` nearest to each of ``one``, and the nearest the other way round.
+
+    One pass over the pairs serves both; on CUDA, where a pair costs next to nothing, two do.
 
     Parameters
     ----------
     one, other
         (n, m) and (r, m) genotypes, or their codes; at least one person each.
+    k
+        Neighbours of each of ``one``; each of ``other`` gets one.
+    device
+        As in `nearest`.
 
     Returns
     -------
-    ((distances, indices), (distances, indices))
-        (n,) int32 and (n,) int64 rows of ``other``, then (r,) of ``one``; of equals the first.
+    (n, k) rows of ``other``, then (r, 1) of ``one``; equal distances by index.
 
     Raises
     ------
     GenobenchError
-        When the variants differ, or nobody is on a side.
+        When the variants differ, ``other`` has fewer than ``k`` people or ``one`` has nobody.
     """
-    q, b = _checked(one, other, 1, exclude_self=False)
+    q, b = _checked(one, other, k, exclude_self=False)
     if q.n == 0:
         raise GenobenchError("neighbours: 1 asked of 0 candidates")
-    return _both(q, b, exclude_self=False)
+    if _on_cuda(device, q.n * b.n):
+        return nearest(q, b, k, device="cuda"), nearest(b, q, 1, device="cuda")
+    return _both(q, b, k, exclude_self=False)
 
 
-def _both(q: Codes, b: Codes, *, exclude_self: bool) -> tuple[Found, Found]:
+def _both(q: Codes, b: Codes, k: int, *, exclude_self: bool) -> tuple[Found, Found]:
     """`mutual`; of the same people twice, only rows after the query, then only rows before it."""
     columns = np.ascontiguousarray(b.words.T)
-    distances = np.full((q.n, 1), FAR, np.int32)
-    indices = np.full((q.n, 1), -1, np.int64)
+    distances = np.full((q.n, k), FAR, np.int32)
+    indices = np.full((q.n, k), -1, np.int64)
 
     def part(rows: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         skip = rows.start if exclude_self else -1
@@ -195,7 +214,7 @@ def _both(q: Codes, b: Codes, *, exclude_self: bool) -> tuple[Found, Found]:
     for later, whom in found[1:]:
         nearer = later < back
         back, who = np.where(nearer, later, back), np.where(nearer, whom, who)
-    return (distances[:, 0], indices[:, 0]), (back.astype(np.int32), who)
+    return Found(distances, indices), Found(back.astype(np.int32)[:, None], who[:, None])
 
 
 def _checked(

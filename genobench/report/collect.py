@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from genobench.generator import Card
+from genobench.report.named import role_of, title_of
 from genobench.report.scale import ABOVE, MEMORISING, Rescaled, overall, rescale
 from genobench.report.stats import Summary, standings, summarise
 from genobench.report.tables import Block, Cell, Cost, Failure, Record, Row, Table, Tables
@@ -89,6 +90,7 @@ def _block(
     scored = sorted({t for r in kept for t in r.get("scores", {}) if _metrics(r, t) is not None})
     notes += [f"Task {t} has scores but no card here: not shown." for t in scored if t not in tasks]
     notes += [*_skipped_notes(kept), *_impossible_notes(kept), *_budget_notes(kept)]
+    notes += _tuning_notes(kept)
     tables = tuple(
         _table(name, tasks[t], jobs, seeds, generators, notes) for t in scored if t in tasks
     )
@@ -170,6 +172,20 @@ def _budget_notes(records: Iterable[Record]) -> list[str]:
     ]
 
 
+def _tuning_notes(records: Iterable[Record]) -> list[str]:
+    """Settings that were tuned elsewhere: on a split of other people test people may be among."""
+    found = {}
+    for record in records:
+        table = (record.get("tuning") or {}).get("table", {})
+        if table and table.get("split_sha256") != (record.get("inputs") or {}).get("split_sha256"):
+            found[record["job"]["model"]] = table.get("data", "?")
+    return [
+        f"{m}: tuned on {data}, on another split or another data set than this; of one cohort, "
+        "people measured on here may have been among those it was tuned on."
+        for m, data in sorted(found.items())
+    ]
+
+
 def _impossible(record: Record) -> dict[str, str]:
     """Tasks that could not be scored for want of a reference, and why."""
     reasons = {t: without_reference(record, t) for t in record.get("scores", {})}
@@ -231,7 +247,7 @@ def _table(
     generators: Mapping[str, Card],
     common: Sequence[str],
 ) -> Table:
-    roles = {m: generators[m].role if m in generators else "entrant" for m in jobs}
+    roles = {m: role_of(generators, m) for m in jobs}
     metrics, notes = tuple(task.metrics.values()), list(common)
     sums: dict[str, dict[str, Summary]] = {}
     for metric in metrics:
@@ -255,7 +271,7 @@ def _table(
     rows = [
         Row(
             model=m,
-            title=generators[m].title if m in generators else m,
+            title=title_of(generators, m),
             role=roles[m],
             cells=cells[m],
             done=sum(_metrics(r, task.name) is not None for r in jobs[m].values()),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from genobench.entrant import on_command_line
 from genobench.report.figures import FIGURE
 from genobench.report.headline import points
 from genobench.report.numerals import ABSENT, count, duration, interval, memory, number
@@ -61,8 +63,8 @@ def facts(block: Block) -> str:
 
 def command(block: Block) -> str:
     """The command line that makes these records again."""
-    specs = {r["job"]["model"]: str(r["job"].get("spec", r["job"]["model"])) for r in block.records}
-    models = [f"path/to/{s}" if ".py:" in (s := specs[m]) else m for m in block.models]
+    specs = {r["job"]["model"]: _spec(r["job"]) for r in block.records}
+    models = [specs[m] for m in block.models]
     words = ["genobench run", f"--models {shlex.quote(','.join(models))}", f"--suite {block.suite}"]
     words.append(block.options or f"--data {shlex.quote(block.data)}")
     seeds = block.seeds
@@ -71,6 +73,17 @@ def command(block: Block) -> str:
         f"--seeds {seeds[0]}-{seeds[-1]}" if contiguous else f"--seeds {','.join(map(str, seeds))}"
     )
     return " ".join(words)
+
+
+def _spec(job: Mapping[str, Any]) -> str:
+    """What to give to ``--models``; a file stands without saying where somebody keeps it."""
+    model, variant = str(job["model"]), str(job.get("variant", ""))
+    spec = str(job.get("spec", model))
+    if ".py:" in spec:
+        spec = f"path/to/{spec}"
+    elif not variant:
+        spec = model
+    return on_command_line(spec, variant, f"path/to/{variant[1:]}")
 
 
 def scores(table: Table) -> str:
@@ -255,4 +268,5 @@ def _short(text: str, width: int = 160) -> str:
 
 
 def _name(row: Row) -> str:
-    return f"`{row.model}`" if row.ranked else f"*{escape(row.model)}*"
+    code = row.model.replace("|", "\\|").replace("`", "'")
+    return f"`{code}`" if row.ranked else f"*{escape(row.model)}*"

@@ -15,6 +15,7 @@ from genobench.generator import Card
 from genobench.report import page_headline, page_plots
 from genobench.report.collect import slug
 from genobench.report.markdown import command
+from genobench.report.named import card_of, role_of, title_of
 from genobench.report.scale import MEMORISING
 from genobench.report.sheet import Verdict
 from genobench.report.svg import Scale
@@ -194,7 +195,7 @@ def model_views(tables: Tables, cards: Mapping[str, Card], said: Said) -> list[M
     def role(name: str) -> str:
         if name in rows:
             return rows[name].role
-        return cards[name].role if name in cards else "entrant"
+        return role_of(cards, name)
 
     ids: set[str] = set()
     found = []
@@ -203,8 +204,8 @@ def model_views(tables: Tables, cards: Mapping[str, Card], said: Said) -> list[M
         while own in ids:  # names that differ only in what an id cannot hold
             own += "-"
         ids.add(own)
-        card = cards.get(name)
-        title = card.title if card else rows[name].title if name in rows else name
+        card = card_of(cards, name)
+        title = title_of(cards, name) if card else rows[name].title if name in rows else name
         paper = ARXIV.fullmatch(card.paper) if card else None
         appearances = tuple(_appearance(name, b, said) for b in tables.blocks if name in b.models)
         link = f"https://arxiv.org/abs/{paper[1]}" if paper else ""

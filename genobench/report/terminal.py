@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from genobench.entrant import plain_name
 from genobench.report.markdown import rank, rescaled, with_margin
 from genobench.report.numerals import duration, number
 from genobench.report.plain import align, wrap
 from genobench.report.tables import Block, Row, Table, Tables
+
+NAME_WIDTH = 16
 
 
 def show(tables: Tables, width: int = 80, failures: bool = True) -> str:
@@ -24,7 +27,8 @@ def task_table(table: Table, block: Block, width: int = 80) -> str:
     """Headline with its interval, rank, rescaled value, as many core metrics as fit, jobs, fit."""
     head, *others = table.core
     columns = ["model", "rank", "ties", _heading(table, 0), "rescaled"]
-    left = [_cells(row, table) for row in table.rows]
+    called = _short_names([row.model for row in table.rows])
+    left = [_cells(row, table, called[row.model]) for row in table.rows]
     right = [[f"{r.done}/{r.asked}", duration(r.cost.fit_seconds)] for r in table.rows]
     extra: list[list[str]] = [[] for _ in table.rows]
     names: list[str] = []
@@ -48,6 +52,7 @@ def task_table(table: Table, block: Block, width: int = 80) -> str:
     title = f"{table.task.title} ({block.data}, {block.suite}, {seeds})"
     keys = [f"{_sense(table, 0)}; ± 95 % over people and seeds together"]
     keys += [f"[{i}] {_sense(table, i)}" for i in range(1, len(names) + 1)]
+    keys += [f"{short}: {model}" for model, short in called.items() if "#" in short]
     if table.floor and table.ceiling:
         keys.append(f"rescaled: 0 = {table.floor}, 1 = {table.ceiling}")
     notes = {r.cells[head.name].rescaled.note for r in table.rows}
@@ -57,11 +62,21 @@ def task_table(table: Table, block: Block, width: int = 80) -> str:
     return "\n".join([*wrap(title, width), *(line[:width] for line in body), *_keys(keys, width)])
 
 
-def _cells(row: Row, table: Table) -> list[str]:
+def _short_names(models: Sequence[str]) -> dict[str, str]:
+    """What a model is called in the table: longer names by a number, said in full below it."""
+    called: dict[str, str] = {}
+    for model in models:
+        number = sum("#" in name for name in called.values()) + 1
+        long = len(model) > NAME_WIDTH
+        called[model] = f"{plain_name(model)[: NAME_WIDTH - 3]}#{number}" if long else model
+    return called
+
+
+def _cells(row: Row, table: Table, name: str) -> list[str]:
     cell = row.cells[table.headline.name]
     place = rank(cell.standing) if row.ranked else row.role
     ties = cell.standing.ties if cell.standing else ""
-    return [row.model[:14], place, ties, with_margin(cell), rescaled(cell.rescaled)]
+    return [name, place, ties, with_margin(cell), rescaled(cell.rescaled)]
 
 
 def _heading(table: Table, i: int) -> str:

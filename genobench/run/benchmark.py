@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from genobench import registry
+from genobench.entrant import Entrant
 from genobench.run import environment, executor, prepared
 from genobench.run.events import Listener
 from genobench.run.job import Job, asked
@@ -80,7 +80,7 @@ def run_benchmark(options: RunOptions, on_event: Listener = lambda _: None) -> S
         if options.overwrite != "never":
             prepared.ensure(store, wanted.data, on_event)
         prepared.note_options(store, wanted.data)
-        store.note_specs({p.checksum: p.spec for p in wanted.models if not p.module})
+        store.note_specs(_places(wanted.models))
         planned = _plan(wanted, store, options.overwrite)
         run = _execute(store, wanted, planned, known, on_event)
         return _summary(store, planned, run, time.monotonic() - began)
@@ -125,19 +125,26 @@ def _plan(wanted: Request, store: Store, mode: Overwrite) -> Plan:
     split = str(prepared.inputs(store, wanted.data)["split_sha256"]) if ready else ""
     tasks = [asked(t, split_sha256=split, split_seed=wanted.data.split_seed) for t in wanted.tasks]
     todos = [
-        decide(store, _job(wanted, plugin, seed, split), tasks, mode)
-        for plugin in wanted.models
+        decide(store, _job(wanted, entrant, seed, split), tasks, mode)
+        for entrant in wanted.models
         for seed in wanted.seeds
     ]
     return Plan(tuple(todos), tuple(tasks), ready)
 
 
-def _job(wanted: Request, plugin: registry.GeneratorPlugin, seed: int, split: str) -> Job:
+def _places(entrants: Sequence[Entrant]) -> dict[str, str]:
+    """Where what is the user's own lies: plug-ins by checksum, files of settings by entrant."""
+    plugins = {e.plugin.checksum: e.plugin.spec for e in entrants if not e.plugin.module}
+    return plugins | {e.name: str(e.file) for e in entrants if e.file}
+
+
+def _job(wanted: Request, entrant: Entrant, seed: int, split: str) -> Job:
+    plugin = entrant.plugin
     return Job(
-        model=plugin.card.name,
+        model=entrant.name,
         spec=plugin.spec,
         plugin_sha256=plugin.checksum,
-        settings=plugin.card.settings_for(wanted.suite.settings),
+        settings=entrant.settings_for(wanted.suite.settings),
         suite=wanted.suite.name,
         data=Path(wanted.data.name).name,  # a path tells where somebody keeps things
         data_key=wanted.data.key,
@@ -147,6 +154,8 @@ def _job(wanted: Request, plugin: registry.GeneratorPlugin, seed: int, split: st
         device=wanted.device,
         limits=wanted.limits,
         control=plugin.card.role != "entrant",
+        variant=entrant.variant,
+        tuning=entrant.tuning,
     )
 
 

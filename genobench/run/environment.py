@@ -44,6 +44,12 @@ def synchronise() -> None:
         torch.cuda.synchronize()
 
 
+def limit_torch_threads(threads: int) -> None:
+    """Thread count of a torch that a plug-in imported; others read the environment."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(threads)
+
+
 def peak_device_bytes() -> int | None:
     """Most device memory that tensors held so far; None without a device."""
     torch = _torch_on_cuda()

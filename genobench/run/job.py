@@ -53,6 +53,9 @@ class Job:
         raising ``--timeout`` for one slow model repeats nothing.
     control
         It is a control rather than an entrant; controls are run first.
+    variant, tuning
+        What the command line added to the generator, and how that was found; records hold them.
+        The key knows them by ``model`` and ``settings``.
     """
 
     model: str
@@ -68,6 +71,8 @@ class Job:
     device: Device
     limits: Limits
     control: bool = False
+    variant: str = ""
+    tuning: Mapping[str, Any] | None = None
 
     @property
     def key(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shlex
+import shutil
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from genobench.data.prepare import DataSpec
     from genobench.data.split import Split
 
+WORDS = frozenset({"options.txt", "options.local.txt"})  # of the command line that name the data
+
 
 def ensure(store: Store, data: DataSpec, on_event: Listener) -> None:
     """Prepare ``data`` unless it is there, complete or not at all."""
@@ -30,6 +33,13 @@ def ensure(store: Store, data: DataSpec, on_event: Listener) -> None:
         done.split.save(folder)
         (folder / "report.json").write_text(json.dumps(done.report, indent=1) + "\n")
         (folder / "inputs.json").write_text(json.dumps(describe(data, done.split), indent=1) + "\n")
+        _make_way(store.data_folder(data.key))
+
+
+def _make_way(folder: Path) -> None:
+    """Remove a folder that holds the words alone, as merged runs do; they are noted anew."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= WORDS:
+        shutil.rmtree(folder)
 
 
 def note_options(store: Store, data: DataSpec) -> None:

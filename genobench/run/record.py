@@ -27,7 +27,7 @@ def opened(
     job: Job, *, inputs: Mapping[str, Any], software: Mapping[str, str], started: str
 ) -> dict[str, Any]:
     """Record of a job before anything is known of its outcome."""
-    return {
+    content: dict[str, Any] = {
         "schema": SCHEMA,
         "key": job.key,
         "job": {
@@ -59,6 +59,11 @@ def opened(
         "started": started,
         "finished": started,
     }
+    if job.variant:
+        content["job"]["variant"] = job.variant
+    if job.tuning is not None:
+        content["tuning"] = dict(job.tuning)
+    return content
 
 
 def score_entry(

@@ -10,6 +10,7 @@ from typing import TypeVar, get_args
 
 from genobench import registry
 from genobench.data.prepare import DataSpec
+from genobench.entrant import Entrant, find_entrant
 from genobench.errors import GenobenchError
 from genobench.run import environment, executor
 from genobench.run.child import Slot
@@ -18,7 +19,7 @@ from genobench.run.plan import Overwrite
 from genobench.run.suites import Suite, find_suite
 
 MEMORY_SHARE = 0.9  # of the machine, divided among the slots, unless --memory says otherwise
-P = TypeVar("P", registry.GeneratorPlugin, registry.TaskPlugin)
+P = TypeVar("P", Entrant, registry.TaskPlugin)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class RunOptions:
     out
         Folder of the store.
     models, tasks
-        Names, ``path/file.py:Class``, or ``all``; studies are no part of all tasks.
+        Names, ``path/file.py:Class``, or ``all``; studies are no part of all tasks. Models may
+        have settings of their own, as `genobench.entrant.find_entrant` reads them.
     suite
         Name of a suite, which gives what is left out below.
     data
@@ -64,7 +66,7 @@ class RunOptions:
 class Request:
     """Options with every name resolved."""
 
-    models: tuple[registry.GeneratorPlugin, ...]
+    models: tuple[Entrant, ...]
     tasks: tuple[registry.TaskPlugin, ...]
     suite: Suite
     data: DataSpec
@@ -103,10 +105,15 @@ def resolve(options: RunOptions) -> Request:
     )
 
 
-def _models(names: Sequence[str]) -> tuple[registry.GeneratorPlugin, ...]:
+def _models(names: Sequence[str]) -> tuple[Entrant, ...]:
     """Generators asked, controls first: they fail early when something is wrong with the data."""
-    found = _unique("model", names, registry.generators, registry.find_generator)
-    return tuple(sorted(found, key=lambda plugin: plugin.card.role == "entrant"))
+    found = _unique("model", names, _every_model, find_entrant)
+    return tuple(sorted(found, key=lambda entrant: entrant.plugin.card.role == "entrant"))
+
+
+def _every_model() -> Mapping[str, Entrant]:
+    """The generators of ``all``: as their cards have them."""
+    return {name: Entrant(plugin) for name, plugin in registry.generators().items()}
 
 
 def _every_task() -> Mapping[str, registry.TaskPlugin]:
@@ -127,7 +134,9 @@ def _unique(
             found[plugin.spec] = plugin
     if not found:
         raise GenobenchError(f"no {what} is named, and none is installed")
-    counts = Counter(plugin.card.name for plugin in found.values())
+    counts = Counter(plugin.name for plugin in found.values())
     if twice := [name for name, count in counts.items() if count > 1]:
-        raise GenobenchError(f"two {what}s are named {twice[0]}: rename one of the files")
+        raise GenobenchError(
+            f"two {what}s are named {twice[0]}: rename one of the files, or what is named in them"
+        )
     return tuple(found.values())

@@ -121,7 +121,8 @@ class Store:
     def note_specs(self, specs: Mapping[str, str]) -> None:
         """Remember where plug-ins of the user's own lie (checksum -> ``path/file.py:Class``).
 
-        For repeating a job on this machine; records name the file without its folders.
+        Likewise files of settings, by the entrant's name. For repeating a job on this machine;
+        records name the file without its folders.
         """
         known = self.specs()
         if specs.keys() <= known.keys() and all(known[k] == v for k, v in specs.items()):

@@ -1,6 +1,6 @@
 """One child process: fits, samples and scores one job, or prepares one task's reference.
 
-It also tries the promises of ``genobench check``.
+It also tries the promises of ``genobench check`` and the trials of ``genobench tune``.
 
 Started by the executor as ``python -m genobench.run.worker``; the order comes as JSON on standard
 input, results leave as messages through a pipe (see `lifeline`). Nothing is caught here that a
@@ -60,6 +60,10 @@ def main() -> None:
         from genobench.check import try_promises
 
         try_promises(order, messages)
+    elif order["mode"] == "trial":
+        from genobench.tuning.trial import run_trial
+
+        run_trial(order, messages)
     else:
         run_job(order, messages)
     messages.send("done")
@@ -70,7 +74,7 @@ def run_job(order: Mapping[str, Any], messages: Messages) -> None:
     """Fit and sample, unless a sample is there already; then score every task asked."""
     split = Split.load(Path(order["data"]))
     plugin = registry.find_generator(order["spec"])
-    _unchanged(plugin.checksum, order["plugin_sha256"], plugin.path)
+    plugin.require(order["plugin_sha256"])
     people = split.control if plugin.card.fit_on == "control" else split.train
     fitted: Generator | None = None
     if order["fit"]:
@@ -95,7 +99,7 @@ def fit_and_sample(
 ) -> tuple[Generator, Genotypes]:
     """Fit one generator, sample it, store the sample, and send what both have cost."""
     generator = conditioning.build(card, cls, order["settings"])
-    _limit_torch_threads(order["threads"])
+    environment.limit_torch_threads(order["threads"])
     warmup = time.monotonic() - order["spawned"]
     curve = Curve()
     fit_seconds = _fit(generator, people, split.validation, order, messages, curve)
@@ -162,7 +166,7 @@ class RoundTrip:
         generator = self.fitted
         if generator is None:
             generator = conditioning.build(self.plugin.card, self.plugin.load(), order["settings"])
-            _limit_torch_threads(order["threads"])
+            environment.limit_torch_threads(order["threads"])
             budget = Budget(order["fit_seconds"], order["device"], order["threads"])
             generator.fit(self.people, self.split.validation, seed=order["fit_seed"], budget=budget)
         assert isinstance(generator, Reconstructs)
@@ -258,7 +262,7 @@ def score(
     messages.phase(f"score:{entry['task']}")
     began = time.monotonic()
     plugin = registry.find_task(entry["spec"])
-    _unchanged(plugin.checksum, entry["sha256"], plugin.path)
+    plugin.require(entry["sha256"])
     task, back = plugin.load()(), None
     if "reconstruct" in plugin.card.needs:
         if reason := traveller.obstacle():
@@ -287,7 +291,7 @@ def prepare_reference(order: Mapping[str, Any], messages: Messages) -> None:
 
     split = Split.load(Path(order["data"]))
     plugin = registry.find_task(order["spec"])
-    _unchanged(plugin.checksum, order["sha256"], plugin.path)
+    plugin.require(order["sha256"])
     if lacking := unmet(plugin.card, split):
         raise GenobenchError(lacking)
     statistics = plugin.load()().prepare(split, seed=order["seed"])
@@ -307,17 +311,6 @@ def _write_matrix(file: IO[bytes], genotypes: Genotypes) -> None:
     npy: Any = np.lib.format  # typed in some versions of numpy, untyped in others
     npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(genotypes))
     file.write(genotypes.data)
-
-
-def _unchanged(now: str, planned: str, path: Path) -> None:
-    if now != planned:
-        raise GenobenchError(f"{path}: was edited while the benchmark ran; run again")
-
-
-def _limit_torch_threads(threads: int) -> None:
-    """Thread count of a torch that the plug-in imported; others read the environment."""
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(threads)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from genobench.metrics import (
     structure,
 )
 from genobench.metrics.auc import auc_interval, tpr_at_fpr
+from genobench.metrics.disclosure import Neighbours
 from genobench.metrics.epsilon import holdout_epsilon
 from genobench.metrics.intervals import Interval
 from genobench.metrics.neighbours import minimum, nearest
@@ -46,7 +47,7 @@ def copies(made: Cohort, world: World) -> Values:
     """Identical rows, distances, adversarial accuracy and kinship."""
     s, t, h = (c.genotypes for c in (made, world.train, world.holdout))
     to_train, from_holdout = nearest(s, t, 2), nearest(h, t, 2)[0]
-    truth, syn = disclosure.adversarial_accuracy(t, s)
+    truth, syn = disclosure.adversarial_accuracy(Neighbours.between(t, s))
     return {
         "duplicates": disclosure.duplicates(s, t),
         "duplicates_excess": disclosure.duplicates_excess(s, t, h),
@@ -58,7 +59,7 @@ def copies(made: Cohort, world: World) -> Values:
         "nndr_gap": disclosure.nndr_gap(to_train[0], from_holdout),
         "aa_truth": truth,
         "aa_syn": syn,
-        "privacy_loss": disclosure.privacy_loss(t, h, s),
+        "privacy_loss": disclosure.privacy_loss(*(Neighbours.between(g, s) for g in (t, h))),
         "kinship_excess": kinship.excess(
             kinship.closest(s, t), kinship.closest(h, t), least=kinship.BANDS["duplicate"]
         ),
@@ -70,12 +71,13 @@ def attacks(made: Cohort, world: World) -> Values:
     s, r = made.genotypes, world.reference.genotypes
     candidates = np.concatenate([world.train.genotypes, world.holdout.genotypes])
     member = np.arange(len(candidates)) < world.train.n
-    near = membership.nearest_scores(candidates, s)
+    near = membership.nearest_scores(minimum(candidates, s))
     scores = {
         "calibrated": membership.calibrated_scores(
             candidates,
-            s,
             r,
+            candidates_to_synthetic=minimum(candidates, s),
+            reference_to_synthetic=minimum(r, s),
             candidates_to_reference=minimum(candidates, r),
             reference_to_itself=minimum(r, r, exclude_self=True),
         ),

@@ -19,6 +19,7 @@ import pytest
 from genobench.cohort import Cohort, Genotypes
 from genobench.errors import GenobenchError
 from genobench.metrics import disclosure, frequency, kinship, ld, manifold, membership
+from genobench.metrics.disclosure import Neighbours
 from genobench.metrics.neighbours import encode, minimum
 
 from .conftest import Score
@@ -61,9 +62,13 @@ FUNCTIONS: dict[str, Function] = {
     "minimum": lambda s, t, r: minimum(s, t),
     "duplicates": lambda s, t, r: disclosure.duplicates(s, t),
     "repeats": lambda s, t, r: disclosure.repeats(s),
-    "adversarial_accuracy": lambda s, t, r: disclosure.adversarial_accuracy(t, s),
-    "privacy_loss": lambda s, t, r: disclosure.privacy_loss(t, r, s),
-    "nearest_scores": lambda s, t, r: membership.nearest_scores(t, s),
+    "adversarial_accuracy": lambda s, t, r: disclosure.adversarial_accuracy(
+        Neighbours.between(t, s)
+    ),
+    "privacy_loss": lambda s, t, r: disclosure.privacy_loss(
+        *(Neighbours.between(g, s) for g in (t, r))
+    ),
+    "nearest_scores": lambda s, t, r: membership.nearest_scores(minimum(t, s)),
     "windowed_scores": lambda s, t, r: membership.windowed_scores(t, s, r, np.zeros(s.shape[1])),
     "frequency_scores": lambda s, t, r: membership.frequency_scores(t, s, r),
     "kinship": lambda s, t, r: kinship.closest(s, t),

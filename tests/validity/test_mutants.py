@@ -149,8 +149,8 @@ MUTANTS = (
     Mutant(
         "kernel of the distance in place of the distance",
         "metrics.membership",
-        "return -minimum(candidates, synthetic).astype(np.float64)",
-        "return np.exp(-(minimum(candidates, synthetic).astype(np.float64) ** 2))",
+        "return -candidates_to_synthetic.astype(np.float64)",
+        "return np.exp(-(candidates_to_synthetic.astype(np.float64) ** 2))",
         role("noise20 nearest_auc > 0.95"),
     ),
     Mutant(

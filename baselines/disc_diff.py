@@ -1,0 +1,273 @@
+"""DiscDiff (arXiv:2310.06150) on dosages: a nearly lossless VAE, then diffusion of its latents.
+
+First a convolutional VAE with a tiny KL weight whose encoder folds the genome into an image; then,
+its weights frozen, a DDPM with a UNet on the standardised latents. Three dosages in place of four
+bases. The latent is kept as (B, c, H * W).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from genobench.cohort import Cohort, Genotypes
+from genobench.generator import Budget
+
+from . import _diffusion as ddpm
+from ._calibration import calibrated, calibration, drawn, enough_labels, most_probable
+from ._folded_vae import FoldedVae
+from ._image_unet import ImageUNet
+from ._latents import LatentScale
+from ._neural import Neural
+from ._training import People, descend, write_fixed
+
+ROWS = 1024  # people encoded at once
+LEAST = 0.01  # variance along an axis of the standardised latents, for the root's sake
+
+
+class Network(nn.Module):
+    """Both stages, the way from latents to what is diffused, and offsets on the logits."""
+
+    centre: Tensor
+    slope: Tensor
+    deviation: Tensor
+    colour: Tensor  # (c H W, c H W) symmetric root of the latents' correlations; empty without
+    offsets: Tensor  # (2, 3, L)
+
+    def __init__(self, vae: FoldedVae, unet: ImageUNet, whiten: bool) -> None:
+        super().__init__()
+        self.vae, self.unet = vae, unet
+        for name in ("centre", "slope", "deviation"):
+            self.register_buffer(name, torch.zeros(vae.c, vae.H * vae.W))
+        width = vae.c * vae.H * vae.W if whiten else 0
+        self.register_buffer("colour", torch.eye(width))
+        self.register_buffer("offsets", torch.zeros(2, 3, vae.L))
+
+    def learn_scale(self, mean: Tensor, std: Tensor, y: Tensor, *, shift: bool) -> None:
+        """From posterior means and deviations (n, c, H * W) and labels (n, 1)."""
+        scale = LatentScale.fit(mean, std, y, shift=shift)
+        for name in ("centre", "slope", "deviation"):
+            getattr(self, name).copy_(getattr(scale, name))
+        if self.colour.numel():
+            u = scale.standardise(mean, y).flatten(1).double()
+            correlation = u.T @ u / len(u)
+            correlation.diagonal().fill_(1.0)  # posterior samples', of unit variance
+            values, axes = torch.linalg.eigh(correlation)
+            self.colour.copy_((axes * values.clamp_min(LEAST).sqrt()) @ axes.T)
+
+    def standardise(self, z: Tensor, y: Tensor) -> Tensor:
+        """Latents (B, c, H * W) of people with labels (B, 1) -> what is diffused."""
+        u = self._latents.standardise(z, y)
+        if self.colour.numel():
+            u = torch.linalg.solve(self.colour, u.flatten(1).T).T.reshape(u.shape)
+        return u
+
+    def restore(self, u: Tensor, y: Tensor) -> Tensor:
+        """The way back."""
+        if self.colour.numel():
+            u = (u.flatten(1) @ self.colour).reshape(u.shape)
+        return self._latents.restore(u, y)
+
+    @property
+    def _latents(self) -> LatentScale:
+        return LatentScale(self.centre, self.slope, self.deviation)
+
+
+@dataclass
+class DiscDiff(Neural):
+    """Latent diffusion with a folded convolutional VAE.
+
+    Parameters
+    ----------
+    widths
+        Channels of the VAE's one-dimensional levels, each of which halves the positions; the last
+        is the height of the image.
+    image
+        Channels of its two-dimensional levels, each of which halves both sides; the latent has
+        half of the last.
+    fold
+        1: a convolution of width 15 reads the sequence. Else one layer with weights of its own at
+        each place reads that many neighbours, in place of the one-dimensional levels.
+    kl
+        Weight of the KL divergence against the cross-entropy summed over SNPs.
+    vae_batch, vae_steps, vae_lr
+        Of the first stage.
+    base, multipliers, blocks, dropout
+        Of the UNet: width, that of each level over it, residual blocks per level.
+    places
+        A learned vector at each pixel of the latent image.
+    skip
+        The UNet adds to the noise that is optimal for standard normal latents.
+    whiten
+        Diffuse latents without correlations (multiplied by the symmetric inverse root of their
+        correlation matrix), in place of only standardised ones; for a few thousand elements.
+    label_shift
+        Take the latents' linear regression on the label out before diffusion and put it back.
+    T, sampler, sampling_steps
+        Diffusion times (beta 1e-4 to .02); ``ancestral`` or ``euler``, in that many steps.
+    decode
+        ``argmax`` of the three logits, or a ``sample`` from them.
+    calibrate
+        Move the logits until synthetic calls have the training people's frequencies.
+    """
+
+    widths: Sequence[int] = (64, 64, 64, 128)
+    image: Sequence[int] = (8, 16, 32)
+    fold: int = 1
+    kl: float = 1e-6
+    vae_batch: int = 64
+    vae_steps: int = 1000
+    vae_lr: float = 1e-3
+    base: int = 64
+    multipliers: Sequence[int] = (1, 2)
+    blocks: int = 1
+    dropout: float = 0.0
+    places: bool = True
+    skip: bool = True
+    whiten: bool = True
+    label_shift: bool = True
+    T: int = 1000
+    sampler: Literal["ancestral", "euler"] = "euler"
+    sampling_steps: int = 25
+    decode: Literal["argmax", "sample"] = "argmax"
+    calibrate: bool = True
+
+    def _learn(
+        self, train: Cohort, people: People, held_out: People, budget: Budget, deadline: float
+    ) -> nn.Module:
+        network = self._build(train.m).to(budget.device)
+        half = (monotonic() + deadline) / 2
+        network.vae = self._compress(network.vae, people, held_out, budget, half)
+        network.unet = self._denoise(network, people, held_out, budget, deadline)
+        if self.calibrate and monotonic() < deadline:
+            y = enough_labels(people)
+            network.offsets = calibration(self._logits(network, y), y, people, label=False)
+        return network
+
+    def _compress(
+        self, vae: FoldedVae, people: People, held_out: People, budget: Budget, deadline: float
+    ) -> FoldedVae:
+        """First stage: the VAE, trained."""
+        fixed = vae.noise(len(held_out))
+
+        def loss(index: Tensor) -> Tensor:
+            return vae.loss(people.genotypes[index], vae.noise(len(index)), self.kl)
+
+        def validate(average: FoldedVae) -> float:
+            return float(average.loss(held_out.genotypes, fixed, self.kl))
+
+        return descend(
+            vae,
+            loss,
+            n=len(people),
+            validate=validate,
+            budget=budget,
+            deadline=deadline,
+            batch=self.vae_batch,
+            epochs=self.epochs,
+            steps=self.vae_steps,
+            lr=self.vae_lr,
+            warmup=self.warmup,
+            ema=self.ema,
+            every=self.every,
+            patience=self.patience,
+            stage="vae_",
+        )
+
+    def _denoise(
+        self, network: Network, people: People, held_out: People, budget: Budget, deadline: float
+    ) -> ImageUNet:
+        """Second stage: the UNet, trained on posterior samples of the frozen encoder."""
+        mean, std = _posteriors(network.vae, people.genotypes)
+        seen, _ = _posteriors(network.vae, held_out.genotypes)
+        network.learn_scale(mean, std, people.labels, shift=self.label_shift)
+        unet = network.unet
+        abar = ddpm.signal(ddpm.linear_betas(self.T), people.labels.device)
+        fixed_times = ddpm.antithetic_times(len(seen), self.T, seen.device)
+        fixed_noise, seen = torch.randn_like(seen), network.standardise(seen, held_out.labels)
+
+        def loss(index: Tensor) -> Tensor:
+            y = people.labels[index]
+            z = mean[index] + std[index] * torch.randn_like(mean[index])
+            u = network.standardise(z, y)
+            t = ddpm.antithetic_times(len(u), self.T, u.device)
+            return ddpm.epsilon_loss(_given(unet, y), u, t, abar, torch.randn_like(u))
+
+        def validate(average: ImageUNet) -> float:
+            denoise = _given(average, held_out.labels)
+            return float(ddpm.epsilon_loss(denoise, seen, fixed_times, abar, fixed_noise))
+
+        return self._descend(
+            unet, loss, validate, n=len(people), budget=budget, deadline=deadline, stage="unet_"
+        )
+
+    @torch.no_grad()
+    def reconstruct(self, genotypes: Genotypes) -> Genotypes:
+        """Real people through the VAE at their posterior means: what the first stage costs."""
+        self._check_fitted("reconstruct")
+        vae = self._fitted.vae
+        rows = [np.empty((0, len(self.fixed_)), dtype=np.int8)]
+        for start in range(0, len(genotypes), ROWS):
+            g = torch.from_numpy(np.array(genotypes[start : start + ROWS])).to(self._device)
+            rows.append(most_probable(vae.decode(vae.encode(g)[0])).cpu().numpy())
+        return write_fixed(np.concatenate(rows), self.fixed_)
+
+    def _network(self, L: int, state: Mapping[str, NDArray[Any]]) -> Network:
+        return self._build(L)
+
+    def _build(self, L: int) -> Network:
+        vae = FoldedVae(L, self.widths, self.image, self.fold)
+        unet = ImageUNet(
+            (vae.c, vae.H, vae.W),
+            base=self.base,
+            multipliers=self.multipliers,
+            blocks=self.blocks,
+            dropout=self.dropout,
+            places=self.places,
+            abar=ddpm.signal(ddpm.linear_betas(self.T)) if self.skip else None,
+        )
+        return Network(vae, unet, self.whiten)
+
+    @property
+    def _fitted(self) -> Network:
+        assert isinstance(self.network_, Network)
+        return self.network_
+
+    @torch.no_grad()
+    def _logits(self, network: Network, y: Tensor) -> Tensor:
+        """Logits (k, 3, L) of synthetic people with scaled labels (k, 1)."""
+        parts = []
+        abar = ddpm.signal(ddpm.linear_betas(self.T), y.device)
+        draw = ddpm.sample_ancestral if self.sampler == "ancestral" else ddpm.sample_euler
+        for some in y.split(ROWS):  # type: ignore[no-untyped-call]
+            noise = network.vae.noise(len(some))
+            u = draw(_given(network.unet.eval(), some), noise, abar, steps=self.sampling_steps)
+            parts.append(network.vae.eval().decode(network.restore(u, some)))
+        return torch.cat(parts)
+
+    def _calls(self, y: Tensor) -> Tensor:
+        rows = []
+        for some in y.split(ROWS):  # type: ignore[no-untyped-call]
+            logits = calibrated(self._logits(self._fitted, some), some, self._fitted.offsets)
+            rows.append(most_probable(logits) if self.decode == "argmax" else drawn(logits))
+        return torch.cat(rows)
+
+
+def _given(unet: ImageUNet, y: Tensor) -> ddpm.Denoise:
+    """The denoiser of people with labels (B, 1)."""
+    return lambda x, t: unet(x, t, y)
+
+
+@torch.no_grad()
+def _posteriors(vae: FoldedVae, genotypes: Tensor) -> tuple[Tensor, Tensor]:
+    """Means and standard deviations (n, c, H * W) of people's latents."""
+    pieces = genotypes.split(ROWS)  # type: ignore[no-untyped-call]
+    parts = [vae.eval().encode(some) for some in pieces]
+    return torch.cat([m for m, _ in parts]), torch.cat([(0.5 * v).exp() for _, v in parts])

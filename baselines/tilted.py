@@ -1,0 +1,141 @@
+"""Two models' people, tilted towards real ones: a hidden tree and a flow, and a choice between.
+
+Of our own design. A hidden Chow-Liu tree has local haplotypes right and loses what spans the
+genome; a flow in the space of principal components has the whole right and blurs the parts. Each
+synthetic person is one of several candidates from both, chosen by how much likelier real people
+are than such candidates (`_tilting`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genobench.cohort import Cohort, Genotypes, Labels
+from genobench.errors import GenobenchError
+from genobench.generator import Budget, Generator
+from genobench.seeds import derive, rng
+
+from . import _tilting
+from ._hidden_tree import HiddenTree
+from ._principal_flow import PrincipalFlow
+from ._tilting import Candidates, Tilt, chosen
+from ._training import in_chunks
+
+CHUNK = 512  # people chosen at once
+SHARES = {"tree": 0.3, "flow": 0.35}  # of the budget; the tilt ends at nine tenths
+
+
+@dataclass
+class Tilted(Generator):
+    """Candidates from a hidden tree and a flow; trees and a linear part choose among them.
+
+    Parameters
+    ----------
+    tree, flow
+        Settings of the two models: see `HiddenTree` and `PrincipalFlow`.
+    candidates
+        Drawn from each of the two for every synthetic person, of whom one is kept.
+    rounds, trees, depth
+        Rounds of boosted trees in the tilt, most trees in one, and their depth.
+    rate
+        Share of what a round finds that is taken.
+    ridge
+        Noise that the linear part grants the training people's moments, in units of their
+        sampling variance.
+    most
+        People by whom the tilt is learned (at random, when there are more).
+    """
+
+    tree: Mapping[str, Any] = field(default_factory=dict)
+    flow: Mapping[str, Any] = field(default_factory=dict)
+    candidates: int = 8
+    rounds: int = 8
+    trees: int = 200
+    depth: int = 3
+    rate: float = 0.7
+    ridge: float = 1.0
+    most: int = 5_000
+
+    def fit(self, train: Cohort, validation: Cohort, *, seed: int, budget: Budget) -> Self:
+        """The two models, then the tilt of their candidates."""
+        began = monotonic()
+        self.bases_ = self._bases()
+        for name, base in self.bases_.items():
+            part = Budget(
+                SHARES[name] * budget.seconds, budget.device, budget.threads, budget.report
+            )
+            base.fit(train, validation, seed=derive(seed, "tilted", name), budget=part)
+        draw = rng(seed, "tilted", "fit")
+        sides = []
+        for cohort in (self._some(train, draw), self._some(validation, draw)):
+            drawn = self._drawn(cohort.labels, draw)
+            sides.append(Candidates.of(cohort.genotypes, cohort.labels, drawn))
+        self.tilt_ = _tilting.fit(
+            *sides,
+            rounds=self.rounds,
+            trees=self.trees,
+            depth=self.depth,
+            rate=self.rate,
+            ridge=self.ridge,
+            rng=draw,
+            threads=budget.threads,
+            deadline=began + 0.9 * budget.seconds,
+            report=budget.report,
+        )
+        return self
+
+    def sample(self, labels: Labels, *, seed: int) -> Genotypes:
+        """One of the candidates for each label."""
+        if not hasattr(self, "tilt_"):
+            raise GenobenchError("tilted: sample() before fit()")
+        draw = rng(seed, "tilted", "sample")
+        rows = [self._chosen(part, draw) for part in in_chunks(labels, CHUNK)]
+        empty = np.empty((0, len(self.tilt_.scale) - 1), dtype=np.int8)
+        return np.concatenate([empty, *rows])
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        named = dict(self.tilt_.arrays())
+        for name, base in self.bases_.items():
+            named |= {f"{name}/{key}": value for key, value in base.state().items()}
+        return named
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self.tilt_ = Tilt.of_arrays(state)
+        self.bases_ = self._bases()
+        for name, base in self.bases_.items():
+            head = f"{name}/"
+            own = {k[len(head) :]: v for k, v in state.items() if k.startswith(head)}
+            base.restore(own)
+
+    @property
+    def parameters(self) -> int:
+        own = self.tilt_.weights.size + self.tilt_.trees.value.size
+        return own + sum(base.parameters for base in self.bases_.values())
+
+    def _bases(self) -> dict[str, Generator]:
+        return {"tree": HiddenTree(**self.tree), "flow": PrincipalFlow(**self.flow)}
+
+    def _some(self, cohort: Cohort, draw: np.random.Generator) -> Cohort:
+        """At most ``most`` people, at random."""
+        if cohort.n <= self.most:
+            return cohort
+        return cohort.take(np.sort(draw.choice(cohort.n, self.most, replace=False)))
+
+    def _drawn(self, labels: Labels, draw: np.random.Generator) -> Genotypes:
+        """(k, 2 candidates, m) people of both models with each of the labels (k,)."""
+        every = np.repeat(labels, self.candidates)
+        rows = [base.sample(every, seed=int(draw.integers(2**31))) for base in self.bases_.values()]
+        shape = (len(labels), self.candidates, rows[0].shape[1])
+        return np.concatenate([part.reshape(shape) for part in rows], axis=1)
+
+    def _chosen(self, labels: Labels, draw: np.random.Generator) -> Genotypes:
+        drawn = self._drawn(labels, draw)
+        k, c, m = drawn.shape
+        f = self.tilt_(drawn.reshape(-1, m), np.repeat(labels, c)).reshape(k, c)
+        return np.asarray(drawn[np.arange(k), chosen(f, draw)])

@@ -1,0 +1,1 @@
+"""Finds settings of a generator on training and validation people, for ``genobench tune``."""

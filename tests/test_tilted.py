@@ -1,0 +1,168 @@
+"""Tilted candidates: trees as arrays, the tilt against a closed form, what it is there for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+import xgboost as xgb
+
+from genobench.data.split import Split
+from genobench.errors import GenobenchError
+from genobench.generator import Budget
+
+tilting = import_module("genobench.baselines._tilting")
+boosted = import_module("genobench.baselines._boosted_trees")
+tilted = import_module("genobench.baselines.tilted")
+
+TREE: dict[str, Any] = {"states": (8,), "smoothing": (0.1,), "window": 16, "nearby": 8}
+FLOW: dict[str, Any] = {"width": 32, "depth": 1, "steps": 150, "solver_steps": 4}
+QUICK: dict[str, Any] = {"tree": TREE, "flow": FLOW, "candidates": 8, "rounds": 3}
+
+Array = np.ndarray[Any, Any]
+
+
+def binomial(p: Array, n: int, rng: np.random.Generator) -> Array:
+    """(n, m) independent calls."""
+    return rng.binomial(2, p, size=(n, len(p))).astype(np.int8)
+
+
+def candidates(real: Array, y: Array, draw: Any, count: int, rng: np.random.Generator) -> Any:
+    """``count`` people that ``draw`` makes for each real one's label."""
+    drawn = draw(np.repeat(y, count), rng).reshape(len(real), count, -1)
+    return tilting.Candidates.of(real, y, drawn)
+
+
+def test_trees_are_those_of_the_booster() -> None:
+    """Plain arrays give XGBoost's own margins, the label being the last column."""
+    rng = np.random.default_rng(0)
+    x, y = binomial(np.full(6, 0.4), 500, rng), rng.normal(size=500).astype(np.float32)
+    z = (x[:, 1] + (x[:, 4] == 1) * (y > 0) + rng.normal(size=500) > 1).astype(np.float32)
+    data = xgb.DMatrix(np.column_stack([x.astype(np.float32), y]), z)
+    settings = {"objective": "binary:logistic", "max_depth": 3, "base_score": 0.5, "nthread": 1}
+    booster = xgb.train(settings, data, 12)
+    trees = boosted.Trees.of(booster, 7, 3, 0.5)
+    margin = booster.predict(data, output_margin=True, iteration_range=(0, 7))
+    assert np.abs(margin).max() > 0.5
+    assert trees(x, y) == pytest.approx(0.5 * margin, abs=1e-4)
+
+
+def test_choice_is_in_proportion() -> None:
+    """Log weights 0, log 2 and log 5 are chosen 1 : 2 : 5."""
+    f = np.tile(np.log([1.0, 2.0, 5.0]), (40_000, 1))
+    picked = tilting.chosen(f, np.random.default_rng(1))
+    assert np.bincount(picked) / len(f) == pytest.approx([1 / 8, 2 / 8, 5 / 8], abs=0.01)
+
+
+def test_linear_part_against_the_closed_form() -> None:
+    """Binomial people from a binomial base: the tilt of a dosage is its difference in log odds."""
+    rng = np.random.default_rng(2)
+    base = np.array([0.3, 0.5, 0.2])
+    controls, cases = np.array([0.3, 0.5, 0.3]), np.array([0.4, 0.5, 0.2])
+    y = np.repeat([0.0, 1.0], 4000).astype(np.float32)
+    real = np.concatenate([binomial(controls, 4000, rng), binomial(cases, 4000, rng)])
+
+    def draw(labels: Array, rng: np.random.Generator) -> Array:
+        return binomial(base, len(labels), rng)
+
+    sides = [candidates(real, y, draw, 12, rng) for _ in range(2)]
+    tilt = tilting.fit(*sides, rounds=0, ridge=0.0, rng=rng)
+
+    def logit(p: Array) -> Array:
+        return np.asarray(np.log(p / (1 - p)))
+
+    for label, p in ((0.0, controls), (1.0, cases)):
+        one_copy = np.eye(3, dtype=np.int8)
+        none = np.zeros((3, 3), dtype=np.int8)
+        per_copy = tilt(one_copy, np.full(3, label)) - tilt(none, np.full(3, label))
+        assert per_copy == pytest.approx(logit(p) - logit(base), abs=0.12)
+
+
+def test_moments_are_met() -> None:
+    """Picked candidates have the real people's mean dosages and products with the label."""
+    rng = np.random.default_rng(3)
+    y = rng.normal(size=3000).astype(np.float32)
+    real = rng.binomial(2, 1 / (1 + np.exp(-0.4 * y[:, None] * [1, 0, -1]))).astype(np.int8)
+
+    def draw(labels: Array, rng: np.random.Generator) -> Array:
+        return binomial(np.full(3, 0.45), len(labels), rng)
+
+    sides = [candidates(real, y, draw, 16, rng) for _ in range(2)]
+    tilting.fit(*sides, rounds=0, rng=rng)
+    rows, labels = sides[0].pick(4, rng)
+    assert rows.mean(0) == pytest.approx(real.mean(0), abs=0.02)
+    mine, theirs = (labels @ rows / len(rows), y @ real / len(real))
+    assert mine == pytest.approx(theirs, abs=0.03)
+
+
+def test_trees_learn_what_the_base_lacks() -> None:
+    """A base of independent sites, real people with linked ones: the tilt brings the link back."""
+    rng = np.random.default_rng(4)
+
+    def people(labels: Array, rng: np.random.Generator) -> Array:
+        x = binomial(np.full(6, 0.5), len(labels), rng)
+        same = rng.random(len(labels)) < 0.6
+        x[same, 3] = x[same, 0]
+        return x
+
+    def draw(labels: Array, rng: np.random.Generator) -> Array:
+        return binomial(np.full(6, 0.5), len(labels), rng)
+
+    y = np.zeros(1500, dtype=np.float32)
+    y[::2] = 1
+    sides = [candidates(people(y, rng), y, draw, 16, rng) for y in (y, y[:600])]
+    tilting.fit(*sides, rng=rng)
+    rows, _ = sides[0].pick(2, rng)
+    assert np.corrcoef(rows[:, 0], rows[:, 3])[0, 1] > 0.5
+    assert abs(np.corrcoef(rows[:, 1], rows[:, 4])[0, 1]) < 0.1
+    assert sides[0].effective() > 6
+
+
+@pytest.fixture(scope="module")
+def fitted(toy_split: Split) -> Any:
+    """Tree, flow and tilt of the toy cohort."""
+    model = tilted.Tilted(**QUICK)
+    return model.fit(toy_split.train, toy_split.validation, seed=0, budget=Budget())
+
+
+def test_label_effects_are_those_of_the_training_people(fitted: Any, toy_split: Split) -> None:
+    """Cases and controls differ as in training, more nearly than the tree alone has it."""
+    train = toy_split.train
+    labels = np.tile(train.labels, 6)
+
+    def effect(g: Array, y: Array) -> Array:
+        return np.asarray(g[y == 1].mean(0) - g[y == 0].mean(0))
+
+    wanted = effect(train.genotypes, train.labels)
+    both = (fitted, fitted.bases_["tree"])
+    chosen, plain = (effect(model.sample(labels, seed=5), labels) for model in both)
+    assert np.linalg.norm(chosen - wanted) < 0.7 * np.linalg.norm(plain - wanted)
+    assert np.corrcoef(chosen, wanted)[0, 1] > 0.9
+
+
+def test_both_models_are_heard(fitted: Any, toy_split: Split) -> None:
+    """Neither the tree's nor the flow's candidates are all refused."""
+    labels, draw = toy_split.train.labels, np.random.default_rng(6)
+    drawn = fitted._drawn(labels, draw)
+    k, c, m = drawn.shape
+    assert c == 16
+    f = fitted.tilt_(drawn.reshape(-1, m), np.repeat(labels, c)).reshape(k, c)
+    of_flow = (tilting.chosen(f, draw) >= 8).mean()
+    assert 0.1 < of_flow < 0.9
+
+
+def test_no_time_for_the_tilt_prefers_nobody(toy_split: Split) -> None:
+    """Without a second to tilt in, f is 0 and people are still drawn."""
+    model = tilted.Tilted(**QUICK)
+    model.fit(toy_split.train, toy_split.validation, seed=0, budget=Budget(seconds=0.0))
+    rows = model.sample(toy_split.train.labels[:5], seed=0)
+    assert not model.tilt_.weights.any()
+    assert rows.shape == (5, toy_split.train.m)
+
+
+def test_unfitted_says_so() -> None:
+    """sample() before fit() is an error for people."""
+    with pytest.raises(GenobenchError, match="before fit"):
+        tilted.Tilted().sample(np.zeros(1, dtype=np.float32), seed=0)
