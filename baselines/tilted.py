@@ -39,8 +39,9 @@ class Tilted(Generator):
     ----------
     tree, flow
         Settings of the two models: see `HiddenTree` and `PrincipalFlow`.
-    candidates
-        Drawn from each of the two for every synthetic person, of whom one is kept.
+    from_tree, from_flow
+        Candidates drawn from each of the two for every synthetic person, of whom one is kept.
+        A model of none is not fitted.
     rounds, trees, depth
         Rounds of boosted trees in the tilt, most trees in one, and their depth.
     rate
@@ -54,7 +55,8 @@ class Tilted(Generator):
 
     tree: Mapping[str, Any] = field(default_factory=dict)
     flow: Mapping[str, Any] = field(default_factory=dict)
-    candidates: int = 8
+    from_tree: int = 12
+    from_flow: int = 4
     rounds: int = 8
     trees: int = 200
     depth: int = 3
@@ -119,7 +121,14 @@ class Tilted(Generator):
         return own + sum(base.parameters for base in self.bases_.values())
 
     def _bases(self) -> dict[str, Generator]:
-        return {"tree": HiddenTree(**self.tree), "flow": PrincipalFlow(**self.flow)}
+        every = {"tree": HiddenTree(**self.tree), "flow": PrincipalFlow(**self.flow)}
+        return {name: base for name, base in every.items() if self._counts[name]}
+
+    @property
+    def _counts(self) -> dict[str, int]:
+        if self.from_tree + self.from_flow < 1 or min(self.from_tree, self.from_flow) < 0:
+            raise GenobenchError("tilted: from_tree + from_flow must be at least 1, none below 0")
+        return {"tree": self.from_tree, "flow": self.from_flow}
 
     def _some(self, cohort: Cohort, draw: np.random.Generator) -> Cohort:
         """At most ``most`` people, at random."""
@@ -128,11 +137,13 @@ class Tilted(Generator):
         return cohort.take(np.sort(draw.choice(cohort.n, self.most, replace=False)))
 
     def _drawn(self, labels: Labels, draw: np.random.Generator) -> Genotypes:
-        """(k, 2 candidates, m) people of both models with each of the labels (k,)."""
-        every = np.repeat(labels, self.candidates)
-        rows = [base.sample(every, seed=int(draw.integers(2**31))) for base in self.bases_.values()]
-        shape = (len(labels), self.candidates, rows[0].shape[1])
-        return np.concatenate([part.reshape(shape) for part in rows], axis=1)
+        """(k, candidates, m) people of both models with each of the labels (k,)."""
+        parts = []
+        for name, base in self.bases_.items():
+            count = self._counts[name]
+            rows = base.sample(np.repeat(labels, count), seed=int(draw.integers(2**31)))
+            parts.append(rows.reshape(len(labels), count, -1))
+        return np.concatenate(parts, axis=1)
 
     def _chosen(self, labels: Labels, draw: np.random.Generator) -> Genotypes:
         drawn = self._drawn(labels, draw)

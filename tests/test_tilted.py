@@ -19,7 +19,7 @@ tilted = import_module("genobench.baselines.tilted")
 
 TREE: dict[str, Any] = {"states": (8,), "smoothing": (0.1,), "window": 16, "nearby": 8}
 FLOW: dict[str, Any] = {"width": 32, "depth": 1, "steps": 150, "solver_steps": 4}
-QUICK: dict[str, Any] = {"tree": TREE, "flow": FLOW, "candidates": 8, "rounds": 3}
+QUICK: dict[str, Any] = {"tree": TREE, "flow": FLOW, "from_tree": 8, "from_flow": 8, "rounds": 3}
 
 Array = np.ndarray[Any, Any]
 
@@ -160,6 +160,25 @@ def test_no_time_for_the_tilt_prefers_nobody(toy_split: Split) -> None:
     rows = model.sample(toy_split.train.labels[:5], seed=0)
     assert not model.tilt_.weights.any()
     assert rows.shape == (5, toy_split.train.m)
+
+
+def test_a_model_of_no_candidates_is_not_fitted(toy_split: Split) -> None:
+    """The tree alone, tilted: nothing of the flow is learned, stored or needed."""
+    model = tilted.Tilted(**{**QUICK, "from_flow": 0, "rounds": 1})
+    model.fit(toy_split.train, toy_split.validation, seed=0, budget=Budget())
+    assert list(model.bases_) == ["tree"]
+    assert not any(key.startswith("flow/") for key in model.state())
+    other = tilted.Tilted(**model.settings())
+    other.restore(model.state())
+    labels = toy_split.train.labels[:20]
+    assert np.array_equal(other.sample(labels, seed=3), model.sample(labels, seed=3))
+
+
+def test_no_candidates_at_all_are_refused(toy_split: Split) -> None:
+    """Somebody has to be chosen from."""
+    model = tilted.Tilted(from_tree=0, from_flow=0)
+    with pytest.raises(GenobenchError, match="at least 1"):
+        model.fit(toy_split.train, toy_split.validation, seed=0, budget=Budget())
 
 
 def test_unfitted_says_so() -> None:
