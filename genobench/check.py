@@ -9,6 +9,7 @@ from __future__ import annotations
 import select
 import tempfile
 import time
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -145,12 +146,19 @@ def _one(subject: Subject, name: str) -> Result:
     try:
         skipped = PROMISES[name](subject)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - what a plug-in raises is the finding
-        return _broken(subject.plugin, name, _reason(error), time.perf_counter() - started)
+        reason = _reason(error, subject.plugin.path)
+        return _broken(subject.plugin, name, reason, time.perf_counter() - started)
     verdict, detail = ("skipped", skipped) if skipped else ("kept", "")
     if verdict == "kept" and name in subject.plugin.card.expected_failures:
         verdict, detail = "unexpectedly kept", "take it off the card's expected_failures"
     return Result(name, verdict, detail, time.perf_counter() - started)
 
 
-def _reason(error: BaseException) -> str:
-    return str(error) if isinstance(error, ContractError) else f"{type(error).__name__}: {error}"
+def _reason(error: BaseException, path: Path) -> str:
+    """What went wrong; of an exception also where in the plug-in's file, if it passed there."""
+    if isinstance(error, ContractError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename) == path]
+    place = f"{path.name}, line {lines[-1]}: " if lines else ""
+    return f"{place}{type(error).__name__}: {error}"

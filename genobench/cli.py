@@ -93,6 +93,11 @@ COMMANDS = {
         "make the tables of a folder of records, or check them",
         "leaderboard --from runs/smoke --out leaderboards",
     ),
+    "figures": (
+        "figures:figures",
+        "draw a run, or leaderboards, for papers and slides",
+        "figures runs/smoke --models vae,snpgen,real --for slide",
+    ),
     "new": (
         "scaffold:new",
         "begin a generator of your own: module, card and test",
@@ -154,6 +159,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("merge", _merge),
         ("tune", _tune),
         ("leaderboard", _leaderboard),
+        ("figures", _figures),
         ("new", _new),
     ):
         declare(_add(commands, name))
@@ -193,6 +199,11 @@ def _run(parser: Parser) -> None:
     _data_options(parser)
     _json(parser)
     add("--plain", action="store_true", help="progress as lines, as when it is piped")
+    add("--cluster", default="", metavar="WHERE",
+        help="run the jobs on a Dask cluster: tcp://HOST:PORT, tls://HOST:PORT, local:N (workers "
+        "of this machine) or slurm:profile.toml: see docs/scale.md")  # fmt: skip
+    add("--cluster-tls", default="", metavar="CA,CERT,KEY",
+        help="PEM files that encrypt its wire; default: what distributed is set to")  # fmt: skip
 
 
 def _list(parser: Parser) -> None:
@@ -313,6 +324,17 @@ def _leaderboard(parser: Parser) -> None:
     add("--check", action="store_true", help="fail when tables and records differ; write nothing")
     add("--from", dest="source", type=Path, metavar="RUN", help="take over a run's records first")
     add("--out", type=Path, default=Path("leaderboards"), help="default: leaderboards")
+
+
+def _figures(parser: Parser) -> None:
+    add = parser.add_argument
+    parser.description = f"""{parser.description} PNG and PDF, with a caption for each in
+        captions.md. Figures of people need the folder of a run, which keeps its samples."""
+    add("run", type=Path, metavar="RUN", help="folder of a run, or of leaderboards")
+    add("--models", type=arguments.models, default=("all",), metavar="A,B", help="default: all")
+    add("--out", type=Path, default=Path("figures"), metavar="FOLDER", help="default: figures")
+    add("--for", dest="medium", choices=("column", "slide"), default="column",
+        help="of a journal, 89 or 183 mm wide (default), or 16:9")  # fmt: skip
 
 
 def _new(parser: Parser) -> None:

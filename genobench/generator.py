@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from genobench.cohort import Cohort, Genotypes, Labels
 from genobench.errors import GenobenchError
+from genobench.published import Published, read_published
 
 Conditioning = Literal["native", "strata", "none"]
 FitOn = Literal["train", "control"]
@@ -171,6 +172,8 @@ class Card:
         ``train``, or ``control`` for the ceiling, which is given people nobody else sees.
     faithful, departures
         What of the paper is kept, and where this departs from it and why.
+    published
+        Figures from the paper, each beside the metric of ours that is nearest to it.
     settings
         Keyword settings by suite: smoke, small, paper; and ``toy``, with which the contract is
         checked on 400 people in seconds.
@@ -190,6 +193,7 @@ class Card:
     fit_on: FitOn = "train"
     faithful: str = ""
     departures: tuple[str, ...] = ()
+    published: tuple[Published, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     search: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     expected_failures: Mapping[str, str] = field(default_factory=dict)
@@ -234,6 +238,7 @@ class Card:
         if unknown := sorted(set(table.get("settings", {})) - set(SETTINGS)):
             raise GenobenchError(f"{path}: unknown settings table(s) {', '.join(unknown)}")
         table["departures"] = tuple(table.get("departures", ()))
+        table["published"] = read_published(path, table.get("published", []))
         return cls(**table)
 
     @property

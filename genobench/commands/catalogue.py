@@ -6,11 +6,15 @@ import difflib
 import json
 import math
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from genobench.errors import GenobenchError
-from genobench.report.plain import listing
+from genobench.report.plain import listing, wrap
+
+if TYPE_CHECKING:
+    from genobench.check import Result
 
 
 def show_list(options: Namespace) -> int:
@@ -169,8 +173,15 @@ def check(options: Namespace) -> int:
             for r in results
         ]
     )  # fmt: skip
-    kept = sum(r.good for r in results)
-    print(f"\n{options.model}: {kept} of {len(results)} promises are as they should be")
+    print("\n" + "\n".join(wrap(_counted(options.model, results), terminal_width())))
     if not any(r.verdict != "skipped" for r in results):
         print("all were skipped, which counts as failed")
     return 0 if good else 1
+
+
+def _counted(model: str, results: Sequence[Result]) -> str:
+    """How many promises are kept, and what became of the others."""
+    counts = Counter(result.verdict for result in results)
+    kept = counts.pop("kept", 0)
+    others = "".join(f", {n} {verdict}" for verdict, n in counts.items())
+    return f"{model}: {kept} of {len(results)} promises kept{others}"

@@ -61,6 +61,8 @@ def run(options: Namespace) -> int:
         timeout_seconds=options.timeout,
         memory_bytes=options.memory,
         overwrite=options.overwrite,
+        cluster=options.cluster,
+        cluster_tls=tuple(Path(name) for name in options.cluster_tls.split(",") if name),
     )
     if options.dry_run:
         return _dry_run(wanted, as_json=options.json)
@@ -181,6 +183,8 @@ def leaderboard(options: Namespace) -> int:
     from genobench.report import leaderboard as boards
     from genobench.report.figures import write_headline
     from genobench.report.headline import points
+    from genobench.report.learning import learned
+    from genobench.report.learning_figure import write_learning
 
     if options.check:
         if options.source is not None:
@@ -196,5 +200,7 @@ def leaderboard(options: Namespace) -> int:
     for block in tables.blocks:
         if points(block):
             written += write_headline(block, options.out / block.name)
+        if learned(block):
+            written.append(write_learning(block, options.out / block.name))
     print("\n".join(map(str, written)))
     return 0

@@ -132,12 +132,14 @@ def _unknown(key: str, places: Sequence[Path], records: Sequence[Path]) -> str:
 def _card_rows(card: dict[str, Any]) -> Iterable[list[str]]:
     """A generator's card, a fact or a departure to the row."""
     settings, search = card.pop("settings"), card.pop("search")
-    departures = card.pop("departures")
+    departures, published = card.pop("departures"), card.pop("published")
     for name, value in card.items():
         if value not in (None, "", (), {}):
             yield [name.replace("_", " "), str(value).strip()]
     for i, departure in enumerate(departures):
         yield ["" if i else "departures", f"- {departure}"]
+    for i, entry in enumerate(published):
+        yield ["" if i else "published", f"- {entry['claim']}: {entry['value']}"]
     for suite, values in settings.items():
         if values:
             yield [f"settings, {suite}", ", ".join(f"{k} = {v}" for k, v in values.items())]

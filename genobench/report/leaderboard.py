@@ -15,6 +15,7 @@ from genobench.errors import GenobenchError
 from genobench.generator import Card
 from genobench.registry import generators as installed
 from genobench.report import page as site
+from genobench.report import strength
 from genobench.report.collect import build, slug
 from genobench.report.markdown import index, page
 from genobench.report.numerals import significant
@@ -65,7 +66,11 @@ def _record(path: Path) -> dict[str, Any]:
 def files(tables: Tables) -> dict[str, str]:
     """Text of every file of the leaderboards, by path below the folder; deterministic."""
     cards = {name: plugin.card for name, plugin in installed().items()}
-    made = {"README.md": index(tables), site.FILE: site.render(tables, cards)}
+    made = {
+        "README.md": index(tables),
+        strength.FILE: strength.render(tables, cards),
+        site.FILE: site.render(tables, cards),
+    }
     for block in tables.blocks:
         for table in block.tables:
             stem = f"{block.name}/{table.task.name}"

@@ -185,7 +185,8 @@ def index(tables: Tables) -> str:
         "Every table here is made from the records in `records/` by `genobench leaderboard`, and "
         "`genobench leaderboard --check` fails when one differs from its records. "
         "Utility, fidelity and privacy are never averaged into one number. The same on one page, "
-        "to sort and to filter: [index.html](index.html).",
+        "to sort and to filter: [index.html](index.html). Published figures beside ours, failure "
+        "modes and learning curves: [strength.md](strength.md).",
     ]
     for block in tables.blocks:
         pages = ", ".join(
@@ -267,6 +268,11 @@ def _short(text: str, width: int = 160) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
+def listed(model: str, role: str) -> str:
+    """Name of a model in a table: generators as code, controls in italics."""
+    code = model.replace("|", "\\|").replace("`", "'")
+    return f"`{code}`" if role == "entrant" else f"*{escape(model)}*"
+
+
 def _name(row: Row) -> str:
-    code = row.model.replace("|", "\\|").replace("`", "'")
-    return f"`{code}`" if row.ranked else f"*{escape(row.model)}*"
+    return listed(row.model, row.role)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from genobench.entrant import Entrant
 from genobench.run import environment, executor, prepared
-from genobench.run.events import Listener
+from genobench.run.events import Listener, Said
 from genobench.run.job import Job, asked
 from genobench.run.ledger import outcome, without_reference
 from genobench.run.plan import Overwrite, Plan, decide
@@ -94,7 +95,7 @@ def _execute(
     on_event: Listener,
 ) -> Tracker:
     """Prepare the references that are missing, then run the jobs that remain."""
-    tracker = Tracker(on_event, len(wanted.slots))
+    tracker = Tracker(on_event, wanted.at_a_time)
     remaining = planned.remaining
     if not remaining:
         return tracker
@@ -114,10 +115,25 @@ def _execute(
     )
     absent = references.absent(remaining)
     tracker.expect(remaining, known, references=len(absent))
-    executor.execute(executor.Queue([references.work(t) for t in absent]), wanted.slots)
-    work = [w for todo in remaining if (w := jobs.work(todo, references.errors)) is not None]
-    executor.execute(executor.Queue(work, tracker.pick), wanted.slots)
+    with _hands(wanted, on_event) as execute:
+        execute(executor.Queue([references.work(t) for t in absent]))
+        work = [w for todo in remaining if (w := jobs.work(todo, references.errors)) is not None]
+        execute(executor.Queue(work, tracker.pick))
     return tracker
+
+
+@contextmanager
+def _hands(wanted: Request, on_event: Listener) -> Iterator[Callable[[executor.Queue], None]]:
+    """What runs a queue of work: the slots of this machine, or a cluster."""
+    if wanted.cluster is None:
+        yield partial(executor.execute, slots=wanted.slots)
+        return
+    from genobench.run.cluster_entry import opened
+
+    with opened(
+        wanted.cluster, wanted.device, wanted.jobs, lambda text: on_event(Said(text))
+    ) as cluster:
+        yield cluster.execute
 
 
 def _plan(wanted: Request, store: Store, mode: Overwrite) -> Plan:

@@ -71,14 +71,18 @@ class Queue:
         return self.waiting.pop(self.pick(self.waiting))
 
 
-def execute(queue: Queue, slots: Sequence[Slot]) -> None:
+def execute(
+    queue: Queue, slots: Sequence[Slot], each_turn: Callable[[], None] = lambda: None
+) -> None:
     """Run everything in ``queue``, one piece of work per slot at a time.
 
-    On any exception, Ctrl-C included, all children are stopped before it travels on.
+    On any exception, Ctrl-C included, all children are stopped before it travels on; ``each_turn``,
+    which is called again and again, may raise one.
     """
     running: dict[Slot, tuple[Work, Child]] = {}
     try:
         while queue.waiting or running:
+            each_turn()
             for slot in slots:
                 if slot not in running and queue.waiting:
                     work = queue.pop()

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 from genobench import registry
 from genobench.data.prepare import DataSpec
@@ -17,6 +17,9 @@ from genobench.run.child import Slot
 from genobench.run.job import Device, Limits
 from genobench.run.plan import Overwrite
 from genobench.run.suites import Suite, find_suite
+
+if TYPE_CHECKING:
+    from genobench.run.cluster_entry import Where
 
 MEMORY_SHARE = 0.9  # of the machine, divided among the slots, unless --memory says otherwise
 P = TypeVar("P", Entrant, registry.TaskPlugin)
@@ -47,6 +50,9 @@ class RunOptions:
         Limits of one job; None: the suite's, and an equal share of nine tenths of the memory.
     overwrite
         See `genobench.run.plan.decide`.
+    cluster, cluster_tls
+        Dask cluster that runs the jobs, as `genobench.run.cluster_entry.parsed` reads it; empty:
+        this machine does. Its files for TLS: authority, certificate, key.
     """
 
     out: Path
@@ -60,11 +66,13 @@ class RunOptions:
     timeout_seconds: float | None = None
     memory_bytes: int | None = None
     overwrite: Overwrite = "only-missing"
+    cluster: str = ""
+    cluster_tls: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """Options with every name resolved."""
+    """Options with every name resolved; ``slots`` are of this machine, none on a ``cluster``."""
 
     models: tuple[Entrant, ...]
     tasks: tuple[registry.TaskPlugin, ...]
@@ -74,6 +82,9 @@ class Request:
     device: Device
     slots: tuple[Slot, ...]
     limits: Limits
+    cluster: Where | None
+    jobs: int | None
+    at_a_time: int
 
 
 def resolve(options: RunOptions) -> Request:
@@ -83,26 +94,60 @@ def resolve(options: RunOptions) -> Request:
             f"--overwrite {options.overwrite}: one of {', '.join(get_args(Overwrite))}"
         )
     suite = find_suite(options.suite)
-    device = executor.resolve_device(options.device)
-    slots = tuple(executor.make_slots(options.jobs, device))
-    share = int(environment.memory_bytes() * MEMORY_SHARE / len(slots))
     data = options.data
     if data is None:
         if not suite.data:
             raise GenobenchError(f"suite {suite.name} has no data of its own: name some, --data")
         data = DataSpec.for_name(**suite.data)
+    models = _models(options.models)
+    tasks = _unique("task", options.tasks, _every_task, registry.find_task)
+    hands = _hands(options)
     return Request(
-        models=_models(options.models),
-        tasks=_unique("task", options.tasks, _every_task, registry.find_task),
+        models=models,
+        tasks=tasks,
         suite=suite,
         data=data,
         seeds=tuple(dict.fromkeys(options.seeds)) or suite.seeds,
-        device=device,
-        slots=slots,
-        limits=Limits(
-            options.timeout_seconds or suite.timeout_seconds, options.memory_bytes or share
-        ),
+        device=hands.device,
+        slots=hands.slots,
+        limits=Limits(options.timeout_seconds or suite.timeout_seconds, hands.memory_bytes),
+        cluster=hands.cluster,
+        jobs=options.jobs,
+        at_a_time=hands.at_a_time,
     )
+
+
+@dataclass(frozen=True)
+class _Hands:
+    """Where jobs are run: on ``slots`` of this machine, or on ``cluster``."""
+
+    device: Device
+    memory_bytes: int
+    slots: tuple[Slot, ...]
+    cluster: Where | None
+    at_a_time: int
+
+
+def _hands(options: RunOptions) -> _Hands:
+    if options.cluster or options.cluster_tls:
+        return _remote_hands(options)
+    device = executor.resolve_device(options.device)
+    slots = tuple(executor.make_slots(options.jobs, device))
+    share = int(environment.memory_bytes() * MEMORY_SHARE / len(slots))
+    return _Hands(device, options.memory_bytes or share, slots, None, len(slots))
+
+
+def _remote_hands(options: RunOptions) -> _Hands:
+    from genobench.run import cluster_entry
+
+    if not options.cluster:
+        raise GenobenchError(f"--cluster-tls: says nothing without --cluster {cluster_entry.FORMS}")
+    if options.jobs is not None and options.jobs < 1:
+        raise GenobenchError(f"--jobs {options.jobs}: at least one job must run at a time")
+    where = cluster_entry.parsed(options.cluster, options.cluster_tls)
+    there = cluster_entry.surroundings(where, options.device, options.memory_bytes)
+    at_a_time = min(options.jobs or there.jobs, there.jobs)
+    return _Hands(there.device, there.memory_bytes, (), where, at_a_time)
 
 
 def _models(names: Sequence[str]) -> tuple[Entrant, ...]:

@@ -1,0 +1,96 @@
+"""Ranks of the generators with their intervals, and who cannot be told from whom."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from genobench.report.plots.medium import REAL, Medium, role_colour, save, styled
+from genobench.report.plots.panels import Drawn, stems
+from genobench.report.tables import Block, Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class Place(NamedTuple):
+    """One generator in one task."""
+
+    model: str
+    rank: int
+    low: int
+    high: int
+    ties: str
+
+
+def places(table: Table, models: Collection[str]) -> list[Place]:
+    """Ranked generators by the headline, best first; ranks stay those among all generators."""
+    found = []
+    for row in table.rows:
+        standing = row.cells[table.headline.name].standing
+        if standing is not None and row.model in models:
+            low, high = standing.low or standing.rank, standing.high or standing.rank
+            found.append(Place(row.model, standing.rank, low, high, standing.ties))
+    return sorted(found, key=lambda p: (p.rank, p.model))
+
+
+def tied(found: list[Place]) -> list[list[int]]:
+    """Rows of every group of two or more whom nothing tells apart."""
+    groups = []
+    for letter in sorted({letter for p in found for letter in p.ties}):
+        rows = [i for i, p in enumerate(found) if letter in p.ties]
+        if len(rows) > 1:
+            groups.append(rows)
+    return groups
+
+
+def figures(block: Block, models: Collection[str], folder: Path, medium: Medium) -> Iterator[Drawn]:
+    """A panel per task."""
+    from matplotlib import pyplot as plt
+
+    tables = [t for t in block.tables if places(t, models)]
+    parts = [tables[i : i + 4] for i in range(0, len(tables), 4)]
+    for stem, part in zip(stems("ranks", len(parts)), parts, strict=True):
+        tallest = max(len(places(t, models)) for t in part)
+        with styled(medium):
+            wide, high = medium.size(1, 1 if len(part) == 1 else len(part) + 1)
+            if medium.panel:
+                high = min(medium.height, (0.11 * tallest + 0.8) * medium.font / 6.5)
+            figure, panels = plt.subplots(
+                1, len(part), figsize=(wide, high), layout=medium.layout, squeeze=False
+            )
+            for axes, table in zip(panels.flat, part, strict=True):
+                _draw(axes, table, places(table, models), medium)
+            paths = save(figure, folder / stem, medium)
+        yield Drawn(stem, tuple(paths), _caption(block, part, tallest))
+
+
+def _draw(axes: Axes, table: Table, found: list[Place], medium: Medium) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    rows = range(len(found))
+    colour = role_colour("entrant")
+    axes.hlines(rows, [p.low for p in found], [p.high for p in found], color=colour)
+    axes.scatter([p.rank for p in found], rows, color=colour, s=medium.dot * 1.6, zorder=3)
+    widest = max(max(p.high for p in found), len(found))
+    for i, group in enumerate(tied(found)):
+        x = widest + 0.6 + 0.055 * widest * i
+        axes.plot([x] * len(group), group, color=REAL, marker="o", markersize=2.4 * medium.line)
+    axes.set_yticks(list(rows), [p.model for p in found])
+    axes.set_ylim(len(found) - 0.4, -0.6)
+    ticks = MaxNLocator(nbins=5, integer=True).tick_values(1, max(widest, 2))
+    axes.set_xticks([t for t in ticks if 1 <= t <= widest])
+    axes.set_xlim(left=0.5, right=None if tied(found) else widest + 0.5)
+    axes.set_xlabel("rank")
+    axes.set_title(f"{table.task.title}", fontweight="bold")
+
+
+def _caption(block: Block, tables: list[Table], models: int) -> str:
+    by = "; ".join(f"{t.task.title} by {t.headline.title}" for t in tables)
+    return (
+        f"Ranks (1 = best) of up to {models} generators on {block.name}, over "
+        f"{len(block.seeds)} training seed{'s' if len(block.seeds) > 1 else ''}: {by}. Lines are "
+        "95 % intervals of the rank over people and seeds; generators with a dot on one black "
+        "bar cannot be told apart. Controls are not ranked."
+    )
