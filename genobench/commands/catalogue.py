@@ -49,6 +49,8 @@ def _print_list(what: str, rows: Sequence[dict[str, Any]]) -> None:
                 [{k: v for k, v in r.items() if k != "task"} for r in rows if r["task"] == task]
             )
             print()
+    elif what == "models":
+        print_table([_in_a_line(row) for row in rows])
     elif what == "tasks":
         for heading, study in (("in every run", False), ("studies, run when named", True)):
             print(heading)
@@ -96,12 +98,28 @@ def _text(value: Any) -> str:
     return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def _in_a_line(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Title and paper as one column, which is wrapped."""
+    paper = f" ({model['paper']})" if model["paper"] else ""
+    short = {k: v for k, v in model.items() if k not in ("title", "paper")}
+    year = str(model["year"] or "")  # no thousands to part
+    return {**short, "year": year, "title (paper)": model["title"] + paper}
+
+
 def _models() -> list[dict[str, Any]]:
     from genobench.registry import generators
 
     cards = [plugin.card for plugin in generators().values()]
     return [
-        {"model": c.name, "role": c.role, "paper": c.paper or None, "title": c.title} for c in cards
+        {
+            "model": c.name,
+            "role": c.role,
+            "year": c.year,
+            "labels": c.conditioning,
+            "paper": c.paper or None,
+            "title": c.title,
+        }
+        for c in cards
     ]
 
 

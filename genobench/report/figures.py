@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FIGURE = "utility-privacy"  # file name
 WIDTH, HEIGHT = 7.1, 3.1  # inches: both columns of a two-column page
+CROWD = 8  # models near each other, from which the enlarged panel takes more room
 # Okabe and Ito's palette, apart for all common kinds of colour blindness
 _STYLE = {
     "entrant": ("o", "#0072B2", "generator"),
@@ -63,9 +64,13 @@ def write_headline(
         "pdf.fonttype": 42,
     }
     with mpl.rc_context(style):
-        figure, panels = plt.subplots(1, 2, figsize=(WIDTH, HEIGHT), layout="constrained")
         enlarged = focus(found)
         near = [p for p in found if inside(p, enlarged)]
+        crowded = len(near) > CROWD
+        figure, panels = plt.subplots(
+            1, 2, figsize=(WIDTH, HEIGHT * (1.25 if crowded else 1)), layout="constrained",
+            width_ratios=(1, 2 if crowded else 1),
+        )  # fmt: skip
         frames = (extent(found), enlarged)
         for axes, shown, box in zip(panels, (found, near), frames, strict=True):
             _draw(axes, shown)

@@ -11,6 +11,7 @@ from genobench.report.tables import Block
 from genobench.task import MetricCard
 
 Box = tuple[float, float, float, float]  # left, low, right, high
+NAMES = 20.0  # how much worse it is to cover a name than a bar
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def place(
     frame: Box,
     *,
     unit: float = 1.0,
-    radii: Sequence[float] = (7, 11, 16, 22, 30, 40),
+    radii: Sequence[float] = (7, 11, 16, 22, 30, 40, 52, 66, 82),
 ) -> list[tuple[float, float]]:
     """Where each name covers the fewest marks, bars and names, tried around its marker.
 
@@ -104,7 +105,8 @@ def place(
     Offsets (dx, dy) in ``unit``, from the marker to the middle of the name's nearer side: the
     right one where dx is negative.
     """
-    covered, found = list(taken), []
+    names: list[Box] = []
+    found = []
     for (x, y), (width, height) in zip(marks, sizes, strict=True):
         tried = []
         for dx, dy in _around(radii):
@@ -113,11 +115,12 @@ def place(
             box = (left, low, left + width, low + height)
             within = frame[0] < box[0] and box[2] < frame[2] and frame[1] < box[1]
             within = within and box[3] < frame[3]
-            crowding = sum(_overlap(box, other) for other in covered) / unit**2
+            crowding = sum(_overlap(box, other) for other in taken) / unit**2
+            crowding += NAMES * sum(_overlap(box, other) for other in names) / unit**2
             cost = crowding + math.hypot(dx, dy) + 1e6 * (not within)
             tried.append((round(cost, 3), dx, dy, box))
         _, dx, dy, box = min(tried)
-        covered.append(box)
+        names.append(box)
         found.append((dx, dy))
     return found
 
