@@ -16,6 +16,7 @@ from genobench.report.stats import FEWEST_BLOCKS, Standing
 from genobench.report.tables import Block, Cell, Row, Table, Tables
 from genobench.task import MetricCard
 
+FIRST = "fidelity"  # task in whose order the index lists models
 MADE = "<!-- made by `genobench leaderboard`; edits are lost -->"
 
 
@@ -177,6 +178,22 @@ def failures(block: Block) -> str:
     return grid(columns, [[escape(c) for c in row] for row in rows], left=len(columns))
 
 
+def glance(block: Block) -> str:
+    """A row per model with what each task ranks by; in the order of `FIRST`, or the first task."""
+    if not block.tables:
+        return ""
+    order = next((t for t in block.tables if t.task.name == FIRST), block.tables[0])
+    columns = ["Model", *(f"{escape(t.task.title)}: {heading(t.headline)}" for t in block.tables)]
+    rows = []
+    for row in order.rows:
+        cells = []
+        for table in block.tables:
+            own = next((r for r in table.rows if r.model == row.model), None)
+            cells.append(with_margin(own.cells[table.headline.name]) if own else ABSENT)
+        rows.append([_name(row), *cells, duration(row.cost.fit_seconds)])
+    return grid([*columns, "Fit"], rows, left=1)
+
+
 def index(tables: Tables) -> str:
     """README of the leaderboards folder."""
     parts = [
@@ -198,6 +215,7 @@ def index(tables: Tables) -> str:
             f"{pages or 'No scores.'} — {len(block.models)} models, {block.jobs_done} of "
             f"{block.jobs_asked} jobs done{failed}. {', '.join(map(escape, block.devices))}",
             facts(block),
+            *([table] if (table := glance(block)) else []),
             *([f"![Utility against privacy]({block.name}/{FIGURE}.png)"] if points(block) else []),
             escape(f"Software: {', '.join(block.software)}."),
         ]

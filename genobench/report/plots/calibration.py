@@ -106,10 +106,11 @@ def caption(made: Sequence[Made], people: People) -> str:
     test = people.split.test
     what = "risk" if people.kind == "binary" else "value"
     return (
-        f"Predicted against observed {what} in up to {BINS} groups of {test.n:,} test people, by a joint ridge "
-        f"trained on synthetic people ({named(made)}) and, in black, on {people.split.train.n:,} "
-        f"training people; how common the trait is where it was trained has been corrected for. "
-        f"Bars are 95 % intervals; groups with fewer than {FEWEST} cases or controls are left out. "
+        f"Predicted against observed {what} in up to {BINS} groups of {test.n:,} test people, by a "
+        f"joint ridge trained on synthetic people ({named(made)}) and, in black, on "
+        f"{people.split.train.n:,} training people; how common the trait is where it was "
+        "trained has been corrected for. Bars are 95 % intervals; groups with fewer than "
+        f"{FEWEST} cases or controls are left out. "
         "On the diagonal claims are true; flatter, with a slope below 1, the predictor claims more "
         "than it knows."
     )

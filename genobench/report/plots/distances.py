@@ -46,8 +46,10 @@ def distances(made: Made, people: People) -> Distances:
     held_out = np.asarray(people.facts("privacy")["holdout_to_train"])[:, 0]
     top = int(max(synthetic.max(), held_out.max()))
     medians = float(np.median(synthetic)), float(np.median(held_out))
-    curves = [cumulative(d, top) for d in (synthetic, held_out)]
-    return Distances(np.arange(top + 1), curves[0], curves[1], medians)
+    curves = np.stack([cumulative(d, top) for d in (synthetic, held_out)])
+    rising = np.flatnonzero((curves < 1).any(axis=0))  # a line that went on would end at one person
+    at = np.arange(min(rising.max(initial=0) + 1, top) + 1)
+    return Distances(at, curves[0, at], curves[1, at], medians)
 
 
 def draw(axes: Axes, made: Made, people: People) -> None:

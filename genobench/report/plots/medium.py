@@ -121,6 +121,8 @@ def save(figure: Figure, stem: Path, medium: Medium) -> list[Path]:
     from matplotlib import pyplot as plt
 
     stem.parent.mkdir(parents=True, exist_ok=True)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once, for both files
     paths = []
     for ending, stamp in STAMPS.items():
         content = io.BytesIO()
