@@ -47,7 +47,8 @@ def test_listed_and_shown(installed: dict[str, str]) -> None:
     found: list[dict[str, Any]] = json.loads(genobench(installed, "list", "models", "--json"))
     (entry,) = [model for model in found if model["model"] == "redrawn"]
     assert entry == {
-        "model": "redrawn", "role": "entrant", "paper": None, "title": "Calls redrawn SNP by SNP",
+        "model": "redrawn", "role": "entrant", "year": None, "labels": "strata", "paper": None,
+        "title": "Calls redrawn SNP by SNP",
     }  # fmt: skip
     assert "Calls redrawn SNP by SNP" in genobench(installed, "show", "redrawn")
     bare = {k: v for k, v in installed.items() if k != "PYTHONPATH"}
