@@ -14,8 +14,8 @@ from typing import Any
 from genobench.errors import GenobenchError
 from genobench.generator import Card
 from genobench.registry import generators as installed
+from genobench.report import ablations, strength
 from genobench.report import page as site
-from genobench.report import strength
 from genobench.report.collect import build, slug
 from genobench.report.markdown import index, page
 from genobench.report.numerals import significant
@@ -71,6 +71,8 @@ def files(tables: Tables) -> dict[str, str]:
         strength.FILE: strength.render(tables, cards),
         site.FILE: site.render(tables, cards),
     }
+    if text := ablations.render(tables, cards):
+        made[ablations.FILE] = text
     for block in tables.blocks:
         for table in block.tables:
             stem = f"{block.name}/{table.task.name}"
@@ -142,9 +144,12 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _strays(folder: Path, made: Mapping[str, str]) -> list[Path]:
-    """Pages below ``folder`` that no record stands behind."""
+    """Pages below ``folder`` that no record stands behind; other leaderboards there stay."""
     pages = [p for ending in ("md", "csv") for p in folder.glob(f"*/*.{ending}")]
-    inside = [p for p in pages if p.parent.name != "records"]
+    boards = {folder / "records", *(p.parent for p in folder.glob("*/records"))}
+    inside = [p for p in pages if p.parent not in boards]
+    if (old := folder / ablations.FILE).is_file():
+        inside.append(old)
     return sorted(p for p in inside if p.relative_to(folder).as_posix() not in made)
 
 
