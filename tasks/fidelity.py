@@ -131,6 +131,7 @@ def _frequencies(made: Genotypes, real: Genotypes, facts: Statistics) -> dict[st
         "af_slope_common": slope(4),
         "new_monomorphic": frequency.new_monomorphic(made, real),
         "genotype_tv": frequency.genotype_variation(made, real),
+        "af_corr": frequency.frequency_correlation(made, real),
     }
 
 

@@ -87,7 +87,7 @@ def test_card_and_scores_have_the_same_metrics(scores: dict[str, Scores]) -> Non
     """Every metric on the card is measured and in bounds; the interval is there when promised."""
     assert CARD.class_name == "Fidelity"
     assert CARD.floors == ("hwe",)
-    assert len(CARD.metrics) == 38
+    assert len(CARD.metrics) == 39
     for found in scores.values():
         assert set(found) == set(CARD.metrics)
         for name, estimate in found.items():

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -22,6 +23,7 @@ MADE = np.array([[0, 2, 0], [0, 1, 0], [1, 1, 0], [1, 2, 0]], dtype=np.int8)
 
 PAIRED: list[Any] = [
     fq.frequency_rmse,
+    fq.frequency_correlation,
     fq.frequency_max_z,
     fq.new_monomorphic,
     fq.genotype_variation,
@@ -42,10 +44,31 @@ def test_frequencies_by_hand() -> None:
     assert fq.allele_frequency(REAL).tolist() == [0.5, 1.0, 0.25]
     assert fq.allele_frequency(MADE).tolist() == [0.25, 0.75, 0.0]
     assert fq.frequency_rmse(MADE, REAL).value == pytest.approx(0.25)
+    # .25, 1 - .75, 0 against .5, 1 - 1, .25: of the rarer allele of SNP 2
+    assert fq.frequency_correlation(MADE, REAL).value == pytest.approx(0)
     # genotype tables (1,2,1) (0,0,4) (2,2,0) against (2,2,0) (0,2,2) (4,0,0), each over 4
     assert fq.genotype_variation(MADE, REAL).value == pytest.approx((0.25 + 0.5 + 0.5) / 3)
     # SNPs 1 and 3 vary in real people, SNP 3 no longer does
     assert fq.new_monomorphic(MADE, REAL).value == pytest.approx(0.5)
+
+
+def test_correlation_is_pearsons_and_tells_little(make_cohort: Any) -> None:
+    """scipy's r; independent sites lie within the interval of real people."""
+    train, test = (make_cohort(1000, 128, seed).genotypes for seed in (1, 2))
+    hwe = _independent(train, 1000)
+    found = fq.frequency_correlation(hwe, test)
+    rarer = fq.allele_frequency(test) <= 0.5
+    one, two = (np.where(rarer, p, 1 - p) for p in map(fq.allele_frequency, (hwe, test)))
+    wanted = scipy.stats.pearsonr(one, two).statistic
+    assert found.value == pytest.approx(wanted)
+    assert found.low < found.value < found.high
+    assert found.value > fq.frequency_correlation(train, test).low
+
+
+def test_correlation_needs_frequencies_that_differ() -> None:
+    """One SNP, or none that varies, has no correlation."""
+    for g in (REAL[:, :1], np.zeros((4, 3), np.int8)):
+        assert math.isnan(fq.frequency_correlation(g, g).value)
 
 
 def test_max_z_is_the_two_sample_t_statistic(toy_split: Split) -> None:
