@@ -54,19 +54,32 @@ class Stack(nn.Module):
 
 
 class GeneratorNetwork(nn.Module):
-    """Noise and label to three logits per SNP; the last bias starts at the training log shares."""
+    """Noise and label to three logits per SNP; the last bias starts at the training log shares.
 
-    def __init__(self, latent: int, widths: Sequence[int], shares: Tensor) -> None:
+    ``noise`` is the scale of the Gumbel noise that makes calls of the logits, one per SNP;
+    ``signal`` scales what of a SNP's logits comes from the features, not from the label alone.
+    """
+
+    noise: Tensor  # (L,)
+    signal: Tensor  # (L,)
+
+    def __init__(
+        self, latent: int, widths: Sequence[int], shares: Tensor, noise: Tensor, signal: Tensor
+    ) -> None:
         super().__init__()
         self.latent = latent
+        self.register_buffer("noise", noise.clone())
+        self.register_buffer("signal", signal.clone())
         self.stack = Stack(latent, widths, norm=True)
         self.head = Labelled(self.stack.width, shares.numel())
         with torch.no_grad():
             self.head.linear.bias.copy_(shares.clamp(min=1e-3).log().flatten())
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:  # (B, latent), (B, 1) -> (B, 3, L)
-        logits: Tensor = self.head(self.stack(z, y)[-1], y)
-        return logits.reshape(len(z), 3, -1)
+        h, head = self.stack(z, y)[-1], self.head.linear
+        alike = F.linear(y, head.weight[:, -1:], head.bias).reshape(len(z), 3, -1)
+        own = F.linear(h, head.weight[:, :-1]).reshape(len(z), 3, -1)
+        return alike + self.signal * own
 
 
 class CriticNetwork(nn.Module):
@@ -95,12 +108,25 @@ class CriticNetwork(nn.Module):
         return score[:, 0]
 
 
-def gumbel(logits: Tensor, scale: float = 1.0) -> Tensor:
+@torch.no_grad()
+def settle(network: GeneratorNetwork, y: Tensor) -> None:
+    """Batch-norm statistics of averaged weights, from one large batch of labels (B, 1)."""
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d)]
+    for norm in norms:
+        norm.momentum = 1.0
+    network.train()
+    network(torch.randn(len(y), network.latent, device=y.device), y)
+    network.eval()
+    for norm in norms:
+        norm.momentum = 0.1
+
+
+def gumbel(logits: Tensor, scale: float | Tensor = 1.0) -> Tensor:
     """Logits plus Gumbel noise: their argmax is a categorical draw (at scale 0 the likeliest)."""
     return logits - torch.rand_like(logits).clamp_(min=1e-9).log_().neg_().log_() * scale
 
 
-def gumbel_softmax(logits: Tensor, temperature: float, scale: float = 1.0) -> Tensor:
+def gumbel_softmax(logits: Tensor, temperature: float, scale: float | Tensor = 1.0) -> Tensor:
     """Soft one-hot draws over dimension 1 (Jang et al. 2017, eq. 2)."""
     return (gumbel(logits, scale) / temperature).softmax(1)
 

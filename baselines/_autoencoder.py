@@ -6,6 +6,7 @@ In the manner of the first stage of latent diffusion (Rombach et al. 2022), on S
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,26 @@ from torch.nn import functional as F
 
 from ._networks import OwnLinear, ResidualConv, SelfAttention, Upsample, group_norm
 from ._training import one_hot
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What an autoencoder's size is made of; see `Autoencoder`."""
+
+    widths: Sequence[int]
+    latent: int = 1
+    blocks: int = 2
+    fold: int = 1
+
+
+# SNPgen's published sizes (arXiv 2603.10873)
+SIZES = {
+    "emb128": Shape((32, 64, 64, 128, 128)),
+    "emb64": Shape((32, 32, 64, 64, 128, 128)),
+    "emb256": Shape((32, 64, 64, 128)),
+    "medium": Shape((64, 64, 128, 128, 256, 256)),
+    "big": Shape((128, 128, 256, 256, 512, 512), latent=4),
+}
 
 
 class Autoencoder(nn.Module):
@@ -34,7 +55,7 @@ class Autoencoder(nn.Module):
     ) -> None:
         super().__init__()
         stride = fold * 2 ** (len(widths) - 1)
-        self.L, self.fold, self.P = L, fold, -(-L // stride)
+        self.L, self.fold, self.P, self.latent = L, fold, -(-L // stride), latent
         self.padded = self.P * stride
         first, last, sites = widths[0], widths[-1], self.padded // fold
         self.corrupt = nn.Dropout(dropout)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ._diffusion import antithetic_times, epsilon_loss
 from ._networks import sinusoidal
+
+Scores = tuple[Tensor, Tensor]  # (n, P) of people with scaled labels (n, 1)
 
 
 class Denoiser(nn.Module):
@@ -62,3 +65,28 @@ class Denoiser(nn.Module):
         a = self.abar[t][:, None]
         v: Tensor = self.out(h)
         return (1 - a).sqrt() * x + a.sqrt() * v
+
+
+def losses(
+    network: Denoiser, train: Scores, held_out: Scores
+) -> tuple[Callable[[Tensor], Tensor], Callable[[Denoiser], float]]:
+    """Training loss of a batch of indices; and of a network on held-out people, whose times and
+    noises are drawn once.
+    """
+    (x, y), (other, label) = train, held_out
+    abar = network.abar
+    times = antithetic_times(len(other), len(abar), other.device)
+    fixed = torch.randn_like(other)
+
+    def error(network: Denoiser, x0: Tensor, y: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        return epsilon_loss(lambda x_t, t: network(x_t, t, y), x0, t, abar, noise)
+
+    def loss(index: Tensor) -> Tensor:
+        x0 = x[index]
+        t = antithetic_times(len(x0), len(abar), x0.device)
+        return error(network, x0, y[index], t, torch.randn_like(x0))
+
+    def validate(average: Denoiser) -> float:
+        return float(error(average, other, label, times, fixed))
+
+    return loss, validate

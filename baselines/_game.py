@@ -23,10 +23,12 @@ from ._adversarial import (
     gumbel,
     gumbel_softmax,
     k_nearest_f1,
+    settle,
     smoothed,
 )
 from ._calibration import calibrated, calibration, most_probable
 from ._training import (
+    EarlyStopping,
     Ema,
     LabelScale,
     People,
@@ -39,8 +41,14 @@ from ._training import (
     to_arrays,
     write_fixed,
 )
+from ._unexplained import unexplained
 
-CALIBRATION = 1024  # synthetic people on whom the calls are calibrated
+NETS = {  # SNPs: published widths of generator and critic, in units of L
+    "1771": ((1 / 2, 1), (3 / 5, 3 / 10)),
+    "3493": ((1 / 8, 1 / 4, 1 / 2), (3 / 8, 3 / 16, 3 / 32)),
+}
+SETTLING = 1024  # synthetic people from whom batch norms take their statistics
+CALIBRATION = 1024  # and on whom the calls are calibrated
 
 
 @dataclass
@@ -50,6 +58,7 @@ class Adversarial(Generator):
     latent: int = 128
     generator_widths: Sequence[float] = (0.5, 1.0)  # hidden widths in units of L
     critic_widths: Sequence[float] = (0.6, 0.3)
+    size: str = ""  # "1771" or "3493": published widths for so many SNPs, not the two above
     epochs: int = 1000  # passes over the training people by the critic, or
     steps: int = 1000  # generator steps, whichever is less
     batch: int = 128
@@ -62,6 +71,7 @@ class Adversarial(Generator):
     diversity: bool = False  # minibatch standard deviation as a feature of the critic
     ema: float = 0.0  # decay of the averaged generator; 0 = the generator itself
     noise: float = 1.0  # scale of the Gumbel noise in training and generation
+    noise_by_snp: bool = False  # noise and signal as far as other SNPs predict a SNP: see _scales
     calibrate: bool = False  # move logits until calls have the training people's marginals
     every: int = 100  # generator steps between two looks at validation
     patience: int = 1000  # looks without a better F1 before stopping
@@ -91,59 +101,80 @@ class Adversarial(Generator):
 
     def _play(self, people: People, held_out: People, budget: Budget, deadline: float) -> None:
         shares = torch.stack([(people.genotypes == v).float().mean(0) for v in range(3)])  # (3, L)
-        device = budget.device
-        self.network_ = self._network(shares).to(device)
-        self.offsets_ = torch.zeros(2, *shares.shape, device=device)
-        critic = CriticNetwork(
-            _widths(self.critic_widths, shares.shape[1]), shares, diversity=self.diversity
-        ).to(device)
-        betas = (self.beta1, 0.9)
-        of_generator = torch.optim.Adam(
-            self.network_.parameters(), lr=self.lr_generator, betas=betas, fused=True
-        )
-        of_critic = torch.optim.Adam(
-            critic.parameters(), lr=self.lr_critic, betas=betas, fused=True
-        )
+        self.offsets_ = torch.zeros(2, *shares.shape, device=budget.device)
+        scales = self._scales(people, held_out)
+        self.network_ = self._network(shares, *scales).to(budget.device)
         average = Ema(self.network_, self.ema)
-        stream = batches(len(people), self.batch, device)
-        per_epoch = max(1, len(people) // self.batch)
-        steps = min(self.steps, self.epochs * per_epoch // max(1, self.critic_steps))
-        best, waited, kept = -1.0, 0, average.network.state_dict()
-        for step in range(max(1, steps)):
-            first, last = self.temperature
+        stopping = EarlyStopping(average.network, self.patience)
+        steps = self._length(len(people))
+        for step, loss in enumerate(self._rounds(shares, people, steps), start=1):
+            average.update(self.network_)
+            over = step == steps or time.monotonic() > deadline
+            if step % self.every and not over:
+                continue
+            if not loss.isfinite():
+                raise FloatingPointError(f"the generator's loss is {loss} at step {step}")
+            settle(average.network, _some(people, SETTLING))
+            p, r, f1 = self._look(average.network, held_out)
+            budget.report({"step": step, "precision": p, "recall": r, "validation": f1})
+            if stopping.update(1 - f1) or over:
+                break
+        stopping.restore()
+        self.network_ = average.network
+        if self.calibrate:
+            self._calibrate(people)
+
+    def _rounds(self, shares: Tensor, people: People, steps: int) -> Iterator[Tensor]:
+        """Some steps of the critic, then one of the generator, whose loss comes out; and again."""
+        device = people.labels.device
+        critic = CriticNetwork(self._layers(shares)[1], shares, diversity=self.diversity)
+        of_critic = self._adam(critic.to(device), self.lr_critic)
+        of_generator = self._adam(self.network_, self.lr_generator)
+        stream = batches(len(people), self.batch, str(device))
+        first, last = self.temperature
+        for step in range(steps):
             tau = first + (last - first) * step / max(1, steps - 1)
-            for _ in range(self.critic_steps):
+            for _ in range(max(1, self.critic_steps)):
                 real, y = self._real(people, stream)
                 with torch.no_grad():
                     fake = self._soft(y, tau)
                 _descend(of_critic, self.critic_loss(critic, real, fake, y, step))
-            y = self._real(people, stream)[1] if not self.critic_steps else y
-            fake = self._soft(y, tau)
-            _descend(of_generator, self.generator_loss(critic, fake, y))
-            average.update(self.network_)
-            over = step + 1 >= steps or time.monotonic() > deadline
-            if (step + 1) % self.every == 0 or over:
-                self._settle(average.network, people)
-                p, r, f1 = self._look(average.network, held_out)
-                budget.report({"step": step + 1, "precision": p, "recall": r, "validation": f1})
-                waited += 1
-                if f1 > best:
-                    best, waited = f1, 0
-                    kept = {k: v.clone() for k, v in average.network.state_dict().items()}
-                if over or waited > self.patience:
-                    break
-        self.network_ = average.network
-        self.network_.load_state_dict(kept)
-        if self.calibrate:
-            y = people.labels[torch.randint(len(people), (CALIBRATION,), device=device)]
-            with torch.no_grad():
-                logits = gumbel(self.network_(self._noise(y), y), self.noise)
-            self.offsets_ = calibration(logits, y, people, rounds=20)
+            loss = self.generator_loss(critic, self._soft(y, tau), y)
+            _descend(of_generator, loss)
+            yield loss.detach()
 
-    def _network(self, shares: Tensor) -> GeneratorNetwork:
-        return GeneratorNetwork(
-            self.latent, _widths(self.generator_widths, shares.shape[1]), shares
-        )
+    def _length(self, people: int) -> int:
+        """Steps of the generator: as many as asked for, or as the epochs of the critic allow."""
+        per_epoch = max(1, people // self.batch)
+        return max(1, min(self.steps, self.epochs * per_epoch // max(1, self.critic_steps)))
+
+    def _adam(self, network: nn.Module, lr: float) -> torch.optim.Adam:
+        return torch.optim.Adam(network.parameters(), lr=lr, betas=(self.beta1, 0.9), fused=True)
+
+    def _layers(self, shares: Tensor) -> tuple[list[int], list[int]]:
+        """Hidden widths of generator and critic for shares (3, L)."""
+        if self.size and self.size not in NETS:
+            raise GenobenchError(f"size {self.size!r} is none of {', '.join(NETS)}")
+        units = NETS.get(self.size, (self.generator_widths, self.critic_widths))
+        of_generator, of_critic = (_widths(u, shares.shape[1]) for u in units)
+        return of_generator, of_critic
+
+    def _network(self, shares: Tensor, noise: Tensor, signal: Tensor) -> GeneratorNetwork:
+        return GeneratorNetwork(self.latent, self._layers(shares)[0], shares, noise, signal)
+
+    def _scales(self, people: People, held_out: People) -> tuple[Tensor, Tensor]:
+        """(L,) scales of each SNP's Gumbel noise and of what it takes from the features.
+
+        A SNP that the others determine gets little noise, lest errors of its own break its LD; one
+        that they hardly predict gets the full draw, lest synthetic people be too much alike, and
+        listens little to the features that it shares with the rest, lest the game tie it to them.
+        """
+        signal = torch.ones(people.genotypes.shape[1], device=people.labels.device)
+        if not self.noise_by_snp:
+            return self.noise * signal, signal
+        share = unexplained(people.genotypes, held_out.genotypes)
+        ratio = (share.clamp_min(1e-6) / (1 - share).clamp_min(1e-6)).sqrt()  # noise to signal
+        return self.noise * ratio.clamp_max(1), (1 / ratio).clamp_max(1)
 
     def _real(self, people: People, stream: Iterator[Tensor]) -> tuple[Tensor, Tensor]:
         """One batch of real people: smoothed one-hots (B, 3, L) and labels (B, 1)."""
@@ -152,23 +183,10 @@ class Adversarial(Generator):
 
     def _soft(self, y: Tensor, temperature: float) -> Tensor:
         """Generated calls (B, 3, L) that carry gradients."""
-        return gumbel_softmax(self.network_(self._noise(y), y), temperature, self.noise)
+        return gumbel_softmax(self.network_(self._noise(y), y), temperature, self.network_.noise)
 
     def _noise(self, y: Tensor) -> Tensor:
         return torch.randn(len(y), self.latent, device=y.device)
-
-    @torch.no_grad()
-    def _settle(self, network: GeneratorNetwork, people: People) -> None:
-        """Batch-norm statistics of the averaged weights themselves, from one large batch."""
-        pick = torch.randint(len(people), (1024,), device=people.labels.device)
-        norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d)]
-        for norm in norms:
-            norm.momentum = 1.0
-        network.train()
-        network(self._noise(people.labels[pick]), people.labels[pick])
-        network.eval()
-        for norm in norms:
-            norm.momentum = 0.1
 
     @torch.no_grad()
     def _look(self, network: GeneratorNetwork, held_out: People) -> tuple[float, float, float]:
@@ -177,9 +195,15 @@ class Adversarial(Generator):
         fake = self._draw(network, y)
         return k_nearest_f1(real, fake, self.neighbours)
 
+    @torch.no_grad()
+    def _calibrate(self, people: People) -> None:
+        y = _some(people, CALIBRATION)
+        logits = gumbel(self.network_(self._noise(y), y), self.network_.noise)
+        self.offsets_ = calibration(logits, y, people, rounds=20)
+
     def _draw(self, network: GeneratorNetwork, y: Tensor) -> Tensor:
         """Hard calls (B, L): categorical draws, moved by the calibration."""
-        logits = gumbel(network(self._noise(y), y), self.noise)
+        logits = gumbel(network(self._noise(y), y), network.noise)
         return most_probable(calibrated(logits, y, self.offsets_))
 
     @property
@@ -217,9 +241,9 @@ class Adversarial(Generator):
         """Take back what `state` returned."""
         self.fixed_ = np.array(state["fixed"])
         self.scale_ = LabelScale.of_array(state["scale"])
-        if len(self.sites):
+        if L := len(self.sites):
             with seeded(0):
-                self.network_ = self._network(torch.ones(3, len(self.sites))).eval()
+                self.network_ = self._network(torch.ones(3, L), torch.ones(L), torch.ones(L)).eval()
             from_arrays(self.network_, "network", state)
             self.offsets_ = torch.from_numpy(np.array(state["offsets"]))
 
@@ -227,6 +251,11 @@ class Adversarial(Generator):
     def parameters(self) -> int:
         """Weights of the generator network; the critic is not kept."""
         return sum(p.numel() for p in self.network_.parameters()) if len(self.sites) else 0
+
+
+def _some(people: People, k: int) -> Tensor:
+    """(k, 1) labels of training people, at random."""
+    return people.labels[torch.randint(len(people), (k,), device=people.labels.device)]
 
 
 def _widths(units: Sequence[float], sites: int) -> list[int]:

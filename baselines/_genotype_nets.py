@@ -7,6 +7,7 @@ label. The label reaches every block either by modulating it feature by feature 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
@@ -109,7 +110,7 @@ class Near(nn.Module):
         return h.reshape(len(x), -1, CALLS)[:, : self.L]
 
 
-class GenotypeNet(nn.Module):
+class GenotypeNet(nn.Module, ABC):
     """What both denoisers share: embedded label and noise level, frequencies, near neighbours."""
 
     frequencies: Tensor  # (L, 3) logs
@@ -135,9 +136,9 @@ class GenotypeNet(nn.Module):
         logits = self.change(shown, self.label(y), time) + self.frequencies
         return logits if self.near is None else logits + self.near(shown)
 
+    @abstractmethod
     def change(self, x: Tensor, e: Tensor, time: Tensor) -> Tensor:
         """What the indicators (B, L, 3) say beyond the frequencies."""
-        raise NotImplementedError
 
 
 class ResidualMlp(GenotypeNet):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 Array = NDArray[np.float64]
 LARGEST = 20_000  # people the mixture is fitted on: more change nothing and cost minutes
@@ -81,6 +83,19 @@ class LatentMixture:
         responsibility = best.predict_proba(train)
         shares = np.stack([responsibility[nearest == q].mean(axis=0) for q in range(len(grid))])
         return cls(best.weights_, best.means_, best.covariances_, grid, shares)
+
+    @classmethod
+    def learn(
+        cls, train: tuple[Tensor, Tensor], held_out: tuple[Tensor, Tensor], sizes: Sequence[int]
+    ) -> Self:
+        """`fit` on latents (n, d) and scaled labels (n, 1) of torch, seeded from its state."""
+        z, y, other, label = (t.double().numpy(force=True) for t in (*train, *held_out))
+        return cls.fit(z, y, (other, label), tuple(sizes), int(torch.randint(2**31, ())))
+
+    def draw(self, y: Tensor) -> Tensor:
+        """`sample` for scaled labels (k, 1) of torch, seeded from its state."""
+        draw = np.random.default_rng(int(torch.randint(2**62, ())))
+        return torch.from_numpy(self.sample(y.double().numpy(force=True), draw)).to(y)
 
     def sample(self, y: Array, draw: np.random.Generator) -> Array:
         """(k, d) latents for the scaled labels ``y`` (k, 1)."""

@@ -22,7 +22,7 @@ from genobench.generator import Budget
 
 from . import _diffusion as ddpm
 from ._cuts import cut, rounding_cuts, share_cuts
-from ._denoiser import Denoiser
+from ._denoiser import Denoiser, losses
 from ._mixture import LatentMixture
 from ._neural import Neural
 from ._principal import Principal
@@ -137,9 +137,15 @@ class Hybrid(Neural):
         r = network.mean.whiten(s, people.labels), self._seen(people.labels)
         q = network.mean.whiten(other, held_out.labels), self._seen(held_out.labels)
         if network.denoiser is None:
-            self.mixture_ = self._mixture(r, q)
+            self.mixture_ = LatentMixture.learn(r, q, self.components)
         else:
-            network.denoiser = self._denoise(network.denoiser, r, q, budget, deadline)
+            network.denoiser = self._descend(
+                network.denoiser,
+                *losses(network.denoiser, r, q),
+                n=len(s),
+                budget=budget,
+                deadline=deadline,
+            )
         if self.decode == "thresholds":
             most = 256 if monotonic() > deadline else 2048
             y = people.labels[torch.randint(len(people), (most,)).to(people.labels.device)]
@@ -164,8 +170,7 @@ class Hybrid(Neural):
         denoiser = network.denoiser
         if denoiser is None:
             assert self.mixture_ is not None
-            draw = np.random.default_rng(int(torch.randint(2**62, ())))
-            return torch.from_numpy(self.mixture_.sample(y.double().numpy(force=True), draw)).to(y)
+            return self.mixture_.draw(y)
         x = torch.randn(len(y), self.principal_.width, device=y.device)
         return ddpm.sample_euler(
             lambda x_t, t: denoiser(x_t, t, y), x, denoiser.abar, steps=self.sampling_steps
@@ -174,39 +179,6 @@ class Hybrid(Neural):
     def _seen(self, y: Tensor) -> Tensor:
         """The label as the residual's model sees it."""
         return y if self.spread else torch.zeros_like(y)
-
-    def _mixture(
-        self, train: tuple[Tensor, Tensor], held_out: tuple[Tensor, Tensor]
-    ) -> LatentMixture:
-        (r, y), (q, u) = ([t.double().numpy(force=True) for t in two] for two in (train, held_out))
-        seed = int(torch.randint(2**31, ()))
-        return LatentMixture.fit(r, y, (q, u), tuple(self.components), seed)
-
-    def _denoise(
-        self,
-        network: Denoiser,
-        train: tuple[Tensor, Tensor],
-        held_out: tuple[Tensor, Tensor],
-        budget: Budget,
-        deadline: float,
-    ) -> Denoiser:
-        """The trained denoiser; its validation loss is taken at fixed times and noises."""
-        (r, y), (q, u) = train, held_out
-        abar = network.abar
-        times, noise = ddpm.antithetic_times(len(q), self.T, q.device), torch.randn_like(q)
-
-        def error(network: Denoiser, x: Tensor, y: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-            return ddpm.epsilon_loss(lambda x_t, t: network(x_t, t, y), x, t, abar, noise)
-
-        def loss(index: Tensor) -> Tensor:
-            x = r[index]
-            t = ddpm.antithetic_times(len(x), self.T, x.device)
-            return error(network, x, y[index], t, torch.randn_like(x))
-
-        def validate(network: Denoiser) -> float:
-            return float(error(network, q, u, times, noise))
-
-        return self._descend(network, loss, validate, n=len(r), budget=budget, deadline=deadline)
 
     def _network(self, L: int, state: Mapping[str, NDArray[Any]]) -> Parts:
         return self._parts()

@@ -9,35 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from genobench.cohort import Cohort, Genotypes, Labels
-from genobench.errors import GenobenchError
-from genobench.generator import Budget, Generator
+from genobench.cohort import Cohort, Genotypes
+from genobench.generator import Budget
 
 from . import _diffusion as ddpm
-from ._denoiser import Denoiser
+from ._cuts import cut, rounding_cuts, share_cuts
+from ._denoiser import Denoiser, losses
+from ._neural import Neural
 from ._principal import Principal
-from ._training import (
-    LabelScale,
-    descend,
-    fixed_calls,
-    from_arrays,
-    in_chunks,
-    seeded,
-    to_arrays,
-    write_fixed,
-)
+from ._training import People, write_fixed
 
 
 @dataclass
-class PcaDiffusion(Generator):
-    """DDPM in PCA space.
+class PcaDiffusion(Neural):
+    """DDPM in PCA space. Settings beside those of `Neural`:
 
     Parameters
     ----------
@@ -55,11 +47,6 @@ class PcaDiffusion(Generator):
         Diffusion times; beta runs linearly from 1e-4 to .02.
     sampler, sampling_steps
         ``ancestral`` (no noise at the last step) or ``euler`` (deterministic), in that many steps.
-    batch, epochs, steps, lr, warmup, weight_decay, ema
-        Adam with linear warm-up and a cosine; the end is after ``epochs`` or ``steps``, whichever
-        comes first.
-    every, patience
-        Steps between two validations, and validations without a gain before training stops.
     """
 
     variance: float = 0.9
@@ -73,82 +60,30 @@ class PcaDiffusion(Generator):
     sampler: Literal["ancestral", "euler"] = "ancestral"
     sampling_steps: int = 200
     batch: int = 256
-    epochs: int = 1000
     steps: int = 3000
-    lr: float = 1e-3
-    warmup: int = 100
-    weight_decay: float = 0.0
     ema: float = 0.999
     every: int = 100
-    patience: int = 10
 
-    def fit(self, train: Cohort, validation: Cohort, *, seed: int, budget: Budget) -> Self:
-        """PCA, then the denoiser; its validation loss is taken at fixed times and noises."""
-        deadline = monotonic() + 0.7 * budget.seconds  # the rest is for the thresholds
-        self.scale_ = LabelScale.of(train)
-        self.fixed_ = fixed_calls(train)
+    share: ClassVar[float] = 0.7
+
+    def _learn(
+        self, train: Cohort, people: People, held_out: People, budget: Budget, deadline: float
+    ) -> Denoiser:
         self.principal_ = Principal.fit(train, self.variance)
-        device = budget.device
-        x, held_out = (
-            torch.from_numpy(self.principal_.scores(c.genotypes)).to(device)
-            for c in (train, validation)
+        network = self._network(train.m, {}).to(budget.device)
+        x, other = (
+            torch.from_numpy(self.principal_.scores(g.numpy(force=True))).to(budget.device)
+            for g in (people.genotypes, held_out.genotypes)
         )
-        y, held_out_y = (self.scale_(c.labels, device) for c in (train, validation))
-        with seeded(seed, "pca_diffusion", "fit"):
-            network = self._network(self.principal_.width).to(device)
-            abar = network.abar
-            times = ddpm.antithetic_times(len(held_out), self.T, device)
-            noise = torch.randn_like(held_out)
-
-            def loss(index: Tensor) -> Tensor:
-                x0, label = x[index], y[index]
-                t = ddpm.antithetic_times(len(x0), self.T, device)
-                return ddpm.epsilon_loss(
-                    lambda x_t, t: network(x_t, t, label), x0, t, abar, torch.randn_like(x0)
-                )
-
-            def validate(network: nn.Module) -> float:
-                return float(
-                    ddpm.epsilon_loss(
-                        lambda x_t, t: network(x_t, t, held_out_y), held_out, times, abar, noise
-                    )
-                )
-
-            if self.principal_.width:
-                trained = descend(
-                    network,
-                    loss,
-                    n=len(x),
-                    validate=validate,
-                    budget=budget,
-                    deadline=deadline,
-                    batch=self.batch,
-                    epochs=self.epochs,
-                    steps=self.steps,
-                    lr=self.lr,
-                    weight_decay=self.weight_decay,
-                    warmup=self.warmup,
-                    ema=self.ema,
-                    every=self.every,
-                    patience=self.patience,
-                )
-                assert isinstance(trained, Denoiser)
-                network = trained
-            self.network_ = network.eval()
-            self.cuts_ = np.tile(np.array([[0.5], [1.5]], dtype=np.float32), (1, train.m))  # (2, L)
-            if self.decode == "thresholds":
-                late = monotonic() > deadline
-                self.cuts_ = self._thresholds(train, 256 if late else 2048)
-        return self
-
-    def sample(self, labels: Labels, *, seed: int) -> Genotypes:
-        """Scores by denoising, then inverse PCA and the cut into calls."""
-        if not hasattr(self, "network_"):
-            raise GenobenchError("pca_diffusion: sample() before fit()")
-        with seeded(seed, "pca_diffusion", "sample"):
-            rows = [self._cut(self._dosages(part)) for part in in_chunks(labels)]
-        empty = np.empty((0, len(self.fixed_)), dtype=np.int8)
-        return write_fixed(np.concatenate([empty, *rows]), self.fixed_)
+        if self.principal_.width:
+            both = losses(network, (x, people.labels), (other, held_out.labels))
+            network = self._descend(network, *both, n=len(x), budget=budget, deadline=deadline)
+        self.cuts_ = rounding_cuts(train.m)
+        if self.decode == "thresholds":
+            most = 256 if monotonic() > deadline else 2048
+            y = people.labels[torch.randint(len(people), (most,)).to(people.labels.device)]
+            self.cuts_ = share_cuts(self._dosages(network.eval(), y), train.genotypes)
+        return network
 
     def reconstruct(self, genotypes: Genotypes) -> Genotypes:
         """Real people to their components and back, rounded: what the PCA alone costs."""
@@ -157,65 +92,34 @@ class PcaDiffusion(Generator):
         return write_fixed(rows, self.fixed_)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        return {
-            **to_arrays(network=self.network_),
-            **self.principal_.arrays(),
-            "cuts": self.cuts_,
-            "fixed": self.fixed_,
-            "scale": self.scale_.array(),
-        }
+        return {**super().state(), **self.principal_.arrays(), "cuts": self.cuts_}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        self.fixed_, self.cuts_ = np.array(state["fixed"]), np.array(state["cuts"])
-        self.scale_ = LabelScale.of_array(state["scale"])
-        self.principal_ = Principal.of(state)
-        with seeded(0):
-            self.network_ = self._network(self.principal_.width).eval()
-        from_arrays(self.network_, "network", state)
+        self.principal_, self.cuts_ = Principal.of(state), np.array(state["cuts"])
+        super().restore(state)
 
-    @property
-    def parameters(self) -> int:
-        return sum(p.numel() for p in self.network_.parameters())
-
-    def _network(self, P: int) -> Denoiser:
-        abar = ddpm.signal(ddpm.linear_betas(self.T))
-        P = max(1, P)  # a cohort without variation has no component
+    def _network(self, L: int, state: Mapping[str, NDArray[Any]]) -> Denoiser:
         return Denoiser(
-            P,
+            max(1, self.principal_.width),  # a cohort without variation has no component
             self.widths,
             time=self.time_width,
             label=self.label_width,
             dropout=self.dropout,
-            abar=abar,
+            abar=ddpm.signal(ddpm.linear_betas(self.T)),
             skip=self.skip,
         )
 
-    @torch.no_grad()
-    def _dosages(self, labels: Labels) -> NDArray[np.float32]:
-        """Continuous dosages (k, L) of synthetic people."""
+    def _calls(self, y: Tensor) -> Tensor:
         network = self.network_
-        y = self.scale_(labels, network.abar.device)
+        assert isinstance(network, Denoiser)
+        return torch.from_numpy(cut(self._dosages(network, y), self.cuts_))
+
+    @torch.no_grad()
+    def _dosages(self, network: Denoiser, y: Tensor) -> NDArray[np.float32]:
+        """(k, L) continuous dosages of synthetic people with scaled labels (k, 1)."""
         x = torch.randn(len(y), self.principal_.width, device=y.device)
         draw = ddpm.sample_ancestral if self.sampler == "ancestral" else ddpm.sample_euler
         if self.principal_.width:
             denoise = lambda x_t, t: network(x_t, t, y)  # noqa: E731
             x = draw(denoise, x, network.abar, steps=self.sampling_steps)
         return self.principal_.dosages(x.cpu().numpy())
-
-    def _cut(self, dosages: NDArray[np.float32]) -> Genotypes:
-        low, high = self.cuts_
-        return np.asarray((dosages > low).astype(np.int8) + (dosages > high))
-
-    def _thresholds(self, train: Cohort, most: int) -> NDArray[np.float32]:
-        """(2, L) cuts at the quantiles of generated dosages that the training shares ask for."""
-        labels = train.labels[torch.randint(train.n, (most,)).numpy()]
-        dosages = np.sort(self._dosages(labels), axis=0)  # (most, L)
-        cuts = []
-        for call in (0, 1):
-            share = (train.genotypes <= call).mean(axis=0)  # (L,)
-            rank = np.rint(share * most).astype(int)
-            below = np.take_along_axis(dosages, (rank - 1).clip(0)[None], 0)[0]
-            above = np.take_along_axis(dosages, rank.clip(max=most - 1)[None], 0)[0]
-            cut = (below + above) / 2
-            cuts.append(np.where(rank == 0, -np.inf, np.where(rank == most, np.inf, cut)))
-        return np.stack(cuts, dtype=np.float32, casting="unsafe")

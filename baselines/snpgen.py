@@ -6,22 +6,23 @@ cross-attention token that is dropped now and then (classifier-free guidance).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from time import monotonic
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from genobench.cohort import Cohort, Genotypes, Labels
+from genobench.cohort import Cohort, Genotypes
 from genobench.errors import GenobenchError
-from genobench.generator import Budget, Generator
+from genobench.generator import Budget
 
-from ._autoencoder import Adversary, Autoencoder
-from ._calibration import calibrated, calibration, drawn, enough_labels, most_probable
+from ._autoencoder import SIZES, Adversary, Autoencoder, Shape
+from ._calibration import enough_labels, most_probable
+from ._decoding import Decode, Decoding
 from ._diffusion import (
     antithetic_times,
     epsilon_loss,
@@ -30,32 +31,36 @@ from ._diffusion import (
     scaled_linear_betas,
     signal,
 )
+from ._guidance import CANDIDATES, effect_slope, effects
 from ._latents import LatentScale
-from ._training import (
-    LabelScale,
-    People,
-    autocast,
-    descend,
-    fixed_calls,
-    from_arrays,
-    in_chunks,
-    one_hot,
-    seeded,
-    to_arrays,
-    write_fixed,
-)
+from ._neural import Neural
+from ._training import People, autocast, descend, one_hot, write_fixed
 from ._unet import UNet
 
 T = 1000  # diffusion times
 CHUNK = 1024  # people encoded or sampled at once
 
 
+class Network(nn.Module):
+    """Both stages, and what turns the second's output into calls."""
+
+    guidance: Tensor  # () the w in use
+
+    def __init__(self, autoencoder: Autoencoder, denoiser: UNet, decoding: Decoding) -> None:
+        super().__init__()
+        self.autoencoder, self.denoiser, self.decoding = autoencoder, denoiser, decoding
+        self.register_buffer("guidance", torch.ones(()))
+
+
 @dataclass
-class SnpGen(Generator):
+class SnpGen(Neural):
     """Latent diffusion over genotypes, label-conditional.
 
     Parameters
     ----------
+    size
+        A published autoencoder (``emb128``, ``emb64``, ``emb256``, ``medium``, ``big``), or
+        ``custom``: what the next four settings say.
     widths, blocks, latent, fold
         Autoencoder: channels of its levels, residual blocks per level (the decoder has one more),
         latent channels, and SNPs that the outermost layer reads at once (1 = a convolution over
@@ -71,9 +76,7 @@ class SnpGen(Generator):
         Step from which a discriminator joins, and the weight of its term; -1 = never.
     base, multipliers, unet_blocks, factor, dropout
         Denoiser: channels, their multiples by level, residual blocks per level, width of the
-        feed-forward layers over the level's, dropout.
-    batch, epochs, steps, lr, weight_decay, warmup, ema, patience
-        Training of the denoiser. ``warmup`` counts steps.
+        feed-forward layers over the level's, dropout. The settings of `Neural` are its training.
     label_shift
         Take the latents' linear regression on the label out before diffusion and put it back after.
     skip
@@ -81,15 +84,18 @@ class SnpGen(Generator):
         and begins there.
     drop_label
         Share of labels replaced by the null label in training.
-    sampling_steps, guidance
-        Euler steps, and w of classifier-free guidance (1 = none).
+    sampling_steps
+        Euler steps.
+    guidance
+        w of classifier-free guidance (1 = none), or ``validation``: the one of 1, 1.5, 2, 3 and 5
+        under which the label's effects are most nearly as large as in validation people.
     decode, calibrate
-        ``argmax`` of the three logits or a ``sample`` from them; and whether the logits are moved
-        until synthetic calls have the training people's frequencies.
-    every
-        Steps between two validations, in both stages.
+        ``argmax`` of the three logits, a ``sample`` from them, or ``matched``: as much noise
+        between the two as keeps synthetic people as far apart as training people are; and whether
+        the logits are moved until synthetic calls have the training people's frequencies.
     """
 
+    size: Literal["custom", "emb128", "emb64", "emb256", "medium", "big"] = "custom"
     widths: Sequence[int] = (128,)
     blocks: int = 0
     latent: int = 16
@@ -109,10 +115,7 @@ class SnpGen(Generator):
     unet_blocks: int = 1
     factor: int = 2
     dropout: float = 0.1
-    batch: int = 128
-    epochs: int = 1000
     steps: int = 1000
-    lr: float = 1e-3
     weight_decay: float = 0.01
     warmup: int = 50
     ema: float = 0.995
@@ -121,35 +124,26 @@ class SnpGen(Generator):
     skip: bool = True
     drop_label: float = 0.2
     sampling_steps: int = 50
-    guidance: float = 1.0
-    decode: Literal["argmax", "sample"] = "argmax"
+    guidance: float | Literal["validation"] = 1.0
+    decode: Decode = "argmax"
     calibrate: bool = True
-    every: int = 50
 
-    def fit(self, train: Cohort, validation: Cohort, *, seed: int, budget: Budget) -> Self:
-        began = time.monotonic()
-        self.scale_, self.fixed_ = LabelScale.of(train), fixed_calls(train)
-        people = People.of(train, self.scale_, budget.device)
-        held_out = People.of(validation, self.scale_, budget.device)
-        with seeded(seed, "snpgen", "fit"):
-            self._build(train.m, budget.device)
-            self._fit_autoencoder(people, held_out, budget, began + 0.4 * budget.seconds)
-            self._fit_denoiser(people, held_out, budget, began + 0.8 * budget.seconds)
-            self.offsets_ = torch.zeros(2, 3, train.m, device=budget.device)
-            if self.calibrate:
-                self._fit_calibration(people, began + 0.9 * budget.seconds)
-        return self
+    share: ClassVar[float] = 0.8
 
-    def sample(self, labels: Labels, *, seed: int) -> Genotypes:
-        self._check_fitted("sample")
-        rows = [np.empty((0, len(self.fixed_)), dtype=np.int8)]
-        with seeded(seed, "snpgen", "sample"):
-            for some in in_chunks(labels, CHUNK):
-                y = self.scale_(some, self.offsets_.device)
-                logits = calibrated(self._logits(y), y, self.offsets_)
-                calls = most_probable(logits) if self.decode == "argmax" else drawn(logits)
-                rows.append(calls.cpu().numpy())
-        return write_fixed(np.concatenate(rows), self.fixed_)
+    def _learn(
+        self, train: Cohort, people: People, held_out: People, budget: Budget, deadline: float
+    ) -> Network:
+        left = deadline - monotonic()
+        network = self._network(train.m, {}).to(budget.device)
+        self._fit_autoencoder(network, people, held_out, budget, deadline - left / 2)
+        self._fit_denoiser(network, people, held_out, budget, deadline)
+        late = deadline + left / 8
+        if self.guidance == "validation":
+            self._choose_guidance(network, people, held_out, budget, late)
+        else:
+            network.guidance.fill_(self.guidance)
+        self._fit_decoding(network, people, budget, late)
+        return network
 
     def reconstruct(self, genotypes: Genotypes) -> Genotypes:
         """What the autoencoder alone makes of real people: the loss that is not diffusion's.
@@ -160,64 +154,59 @@ class SnpGen(Generator):
         rows = [np.empty((0, len(self.fixed_)), dtype=np.int8)]
         with torch.no_grad():
             for start in range(0, len(genotypes), CHUNK):
-                g = torch.from_numpy(np.array(genotypes[start : start + CHUNK]))
-                mean, _ = self._posterior(g.to(self.offsets_.device))
-                rows.append(most_probable(self.autoencoder_.decode(mean)).cpu().numpy())
+                g = torch.from_numpy(np.array(genotypes[start : start + CHUNK])).to(self._device)
+                mean, _ = posterior(self._fitted.autoencoder, g)
+                logits = self._fitted.autoencoder.decode(mean)
+                rows.append(most_probable(logits).cpu().numpy())
         return write_fixed(np.concatenate(rows), self.fixed_)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        return {
-            **to_arrays(autoencoder=self.autoencoder_, denoiser=self.denoiser_),
-            **self.latents_.arrays(),
-            "offsets": self.offsets_.cpu().numpy(),
-            "fixed": self.fixed_,
-            "scale": self.scale_.array(),
-        }
+        return {**super().state(), **self.latents_.arrays()}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        self.fixed_ = np.asarray(state["fixed"])
-        self.scale_ = LabelScale.of_array(state["scale"])
         self.latents_ = LatentScale.of(state)
-        self.offsets_ = torch.from_numpy(np.array(state["offsets"]))
-        with seeded(0):
-            self._build(len(self.fixed_), "cpu")
-        from_arrays(self.autoencoder_, "autoencoder", state)
-        from_arrays(self.denoiser_, "denoiser", state)
-        self.autoencoder_.eval()
-        self.denoiser_.eval()
+        super().restore(state)
 
-    @property
-    def parameters(self) -> int:
-        networks = (self.autoencoder_, self.denoiser_)
-        return sum(p.numel() for network in networks for p in network.parameters())
-
-    def _check_fitted(self, what: str) -> None:
-        if not hasattr(self, "offsets_"):
-            raise GenobenchError(f"snpgen: {what}() before fit()")
-
-    def _build(self, L: int, device: str) -> None:
-        """Both networks, at their initial weights."""
-        self.autoencoder_ = Autoencoder(
-            L, self.widths, self.blocks, self.latent, self.fold, self.ae_dropout, self.s
-        ).to(device)
-        self.denoiser_ = UNet(
-            self.latent,
-            self.autoencoder_.P,
+    def _network(self, L: int, state: Mapping[str, NDArray[Any]]) -> Network:
+        """Both stages, at their initial weights."""
+        shape = self._shape
+        autoencoder = Autoencoder(
+            L,
+            shape.widths,
+            shape.blocks,
+            shape.latent,
+            shape.fold,
+            self.ae_dropout,
+            self.s,
+        )
+        denoiser = UNet(
+            shape.latent,
+            autoencoder.P,
             self.base,
             self.multipliers,
             self.unet_blocks,
             self.factor,
             self.dropout,
-            own=self.fold > 1,
+            own=shape.fold > 1,
             skip=(1 - signal(scaled_linear_betas(T))).sqrt() if self.skip else None,
-        ).to(device)
+        )
+        return Network(autoencoder, denoiser, Decoding(L, self.decode, self.calibrate))
+
+    @property
+    def _shape(self) -> Shape:
+        if self.size == "custom":
+            return Shape(self.widths, self.latent, self.blocks, self.fold)
+        if self.size not in SIZES:
+            raise GenobenchError(
+                f"snpgen: size is {self.size!r}; it is custom or one of {', '.join(SIZES)}"
+            )
+        return SIZES[self.size]
 
     def _fit_autoencoder(
-        self, people: People, held_out: People, budget: Budget, deadline: float
+        self, network: Network, people: People, held_out: People, budget: Budget, deadline: float
     ) -> None:
         """Stage 1; kept at the best held-out cross-entropy."""
-        network, device = self.autoencoder_, budget.device
-        shape = (self.latent, network.P)
+        autoencoder, device = network.autoencoder, budget.device
         adversary = Adversary(device, self.ae_lr) if self.adversary_from >= 0 else None
         step = 0
 
@@ -225,20 +214,21 @@ class SnpGen(Generator):
             nonlocal step
             step += 1
             g = people.genotypes[index]
+            noise = torch.randn(len(g), autoencoder.latent, autoencoder.P, device=device)
             with autocast(device):
-                value, logits = network.loss(g, torch.randn(len(g), *shape, device=device))
+                value, logits = autoencoder.loss(g, noise)
             if adversary and step > self.adversary_from:
-                term = adversary.term(g, logits, value, network.head.weight)
+                term = adversary.term(g, logits, value, autoencoder.head.weight)
                 value = value + self.adversary_weight * term
             return value
 
-        def validate(network: Autoencoder) -> float:
+        def validate(average: Autoencoder) -> float:
             pieces = held_out.genotypes.split(CHUNK)  # type: ignore[no-untyped-call]
-            total = sum(float(network.cross_entropy(g)) * len(g) for g in pieces)
+            total = sum(float(average.cross_entropy(g)) * len(g) for g in pieces)
             return total / len(held_out)
 
-        self.autoencoder_ = descend(
-            network,
+        network.autoencoder = descend(
+            autoencoder,
             loss,
             n=len(people),
             validate=validate,
@@ -255,12 +245,12 @@ class SnpGen(Generator):
         )
 
     def _fit_denoiser(
-        self, people: People, held_out: People, budget: Budget, deadline: float
+        self, network: Network, people: People, held_out: People, budget: Budget, deadline: float
     ) -> None:
         """Stage 2 on standardised posterior samples; kept at the best held-out loss."""
-        device = budget.device
+        denoiser, device = network.denoiser, budget.device
         abar = signal(scaled_linear_betas(T), device)
-        mean, std = self._posterior(people.genotypes)  # (n, c, P) each
+        mean, std = posterior(network.autoencoder, people.genotypes)  # (n, c, P) each
         self.latents_ = LatentScale.fit(mean, std, people.labels, shift=self.label_shift)
 
         def latents(mean: Tensor, std: Tensor, y: Tensor) -> Tensor:
@@ -277,63 +267,86 @@ class SnpGen(Generator):
                 )
 
         n = len(held_out)
-        x0 = latents(*self._posterior(held_out.genotypes), held_out.labels)
+        x0 = latents(*posterior(network.autoencoder, held_out.genotypes), held_out.labels)
         noise, times = torch.randn_like(x0), torch.linspace(0, T - 1, n, device=device).long()
 
-        def validate(network: UNet) -> float:
+        def validate(average: UNet) -> float:
             total = 0.0
             for some in torch.arange(n, device=device).split(CHUNK):  # type: ignore[no-untyped-call]
                 y = held_out.labels[some]
-                value = epsilon_loss(guided(network, y), x0[some], times[some], abar, noise[some])
+                value = epsilon_loss(guided(average, y), x0[some], times[some], abar, noise[some])
                 total += float(value) * len(some) / n
             return total
 
-        denoiser = self.denoiser_
-        self.denoiser_ = descend(
+        network.denoiser = self._descend(
             denoiser,
             loss,
+            validate,
             n=len(people),
-            validate=validate,
             budget=budget,
             deadline=deadline,
-            batch=self.batch,
-            epochs=self.epochs,
-            steps=self.steps,
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-            warmup=self.warmup,
-            ema=self.ema,
-            every=self.every,
-            patience=self.patience,
             stage="denoiser_",
         )
 
-    def _fit_calibration(self, people: People, deadline: float) -> None:
-        """Offsets from synthetic people with training labels; fewer when time is short."""
+    def _choose_guidance(
+        self, network: Network, people: People, held_out: People, budget: Budget, deadline: float
+    ) -> None:
+        """The candidate whose effects on the label are most nearly those of validation people."""
+        real, variance = effects(held_out.genotypes, held_out.labels)
         y = enough_labels(people)
+        closest = float("inf")
+        for w in CANDIDATES:
+            if monotonic() > deadline:
+                break
+            logits = self._logits(network, y, w)
+            network.decoding.learn(logits, y, people, deadline=deadline)
+            slope = effect_slope(effects(network.decoding(logits, y), y)[0], real, variance)
+            budget.report({"guidance_tried": w, "effect_slope": slope})
+            if abs(slope - 1) < closest:
+                closest = abs(slope - 1)
+                network.guidance.fill_(w)
+        budget.report({"guidance": float(network.guidance)})
+
+    def _fit_decoding(
+        self, network: Network, people: People, budget: Budget, deadline: float
+    ) -> None:
+        """Noise and offsets, on people with training labels; fewer when time is short."""
+        y, w = enough_labels(people), float(network.guidance)
         parts: list[Tensor] = []
         for some in y.split(256):  # type: ignore[no-untyped-call]
-            if time.monotonic() > deadline:
+            if monotonic() > deadline:
                 break
-            parts.append(self._logits(some))
+            parts.append(self._logits(network, some, w))
         if parts:
             logits = torch.cat(parts)
-            self.offsets_ = calibration(logits, y[: len(logits)], people, label=False)
+            network.decoding.learn(logits, y[: len(logits)], people, deadline=deadline)
+        budget.report({"decoding_noise": network.decoding.noise})
+
+    def _calls(self, y: Tensor) -> Tensor:
+        network, w = self._fitted, float(self._fitted.guidance)
+        pieces = y.split(CHUNK)  # type: ignore[no-untyped-call]
+        rows = [network.decoding(self._logits(network, some, w), some) for some in pieces]
+        return torch.cat(rows)
 
     @torch.no_grad()
-    def _posterior(self, genotypes: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, L) int8 -> mean and standard deviation of the latents, (n, c, P) each."""
-        pieces = genotypes.split(CHUNK)  # type: ignore[no-untyped-call]
-        means, logvars = zip(*(self.autoencoder_.encode(one_hot(g)) for g in pieces), strict=True)
-        return torch.cat(means), (0.5 * torch.cat(logvars)).exp()
-
-    @torch.no_grad()
-    def _logits(self, y: Tensor) -> Tensor:
-        """Logits (k, 3, L) of synthetic people with scaled labels (k, 1)."""
-        x = torch.randn(len(y), self.latent, self.autoencoder_.P).to(y)
+    def _logits(self, network: Network, y: Tensor, w: float) -> Tensor:
+        """Logits (k, 3, L) of synthetic people with scaled labels (k, 1), under guidance w."""
+        autoencoder = network.autoencoder
+        x = torch.randn(len(y), autoencoder.latent, autoencoder.P).to(y)
         abar = signal(scaled_linear_betas(T), y.device)
         with autocast(y.device.type):
-            x = sample_euler(
-                guided(self.denoiser_, y, self.guidance), x, abar, steps=self.sampling_steps
-            )
-            return self.autoencoder_.decode(self.latents_.restore(x, y))
+            x = sample_euler(guided(network.denoiser, y, w), x, abar, steps=self.sampling_steps)
+            return autoencoder.decode(self.latents_.restore(x, y))
+
+    @property
+    def _fitted(self) -> Network:
+        assert isinstance(self.network_, Network)
+        return self.network_
+
+
+@torch.no_grad()
+def posterior(autoencoder: Autoencoder, genotypes: Tensor) -> tuple[Tensor, Tensor]:
+    """(n, L) int8 -> mean and standard deviation of the latents, (n, c, P) each."""
+    pieces = genotypes.split(CHUNK)  # type: ignore[no-untyped-call]
+    means, logvars = zip(*(autoencoder.encode(one_hot(g)) for g in pieces), strict=True)
+    return torch.cat(means), (0.5 * torch.cat(logvars)).exp()

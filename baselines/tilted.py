@@ -1,9 +1,10 @@
-"""Two models' people, tilted towards real ones: a hidden tree and a flow, and a choice between.
+"""People of several models, tilted towards real ones: a choice between them for each person.
 
 Of our own design. A hidden Chow-Liu tree has local haplotypes right and loses what spans the
-genome; a flow in the space of principal components has the whole right and blurs the parts. Each
-synthetic person is one of several candidates from both, chosen by how much likelier real people
-are than such candidates (`_tilting`).
+genome; a flow in the space of principal components has the whole right and blurs the parts; a
+diffusion of masked calls has both and leans on its training people. Each synthetic person is one
+of several candidates from them, chosen by how much likelier real people are than such candidates
+(`_tilting`).
 """
 
 from __future__ import annotations
@@ -22,25 +23,26 @@ from genobench.generator import Budget, Generator
 from genobench.seeds import derive, rng
 
 from . import _tilting
+from ._discrete_diffusion import DiscreteDiffusion
 from ._hidden_tree import HiddenTree
 from ._principal_flow import PrincipalFlow
 from ._tilting import Candidates, Tilt, chosen
 from ._training import in_chunks
 
 CHUNK = 512  # people chosen at once
-SHARES = {"tree": 0.3, "flow": 0.35}  # of the budget; the tilt ends at nine tenths
+SHARES = {"tree": 0.2, "flow": 0.2, "masked": 0.3}  # of the budget; the tilt ends at nine tenths
 
 
 @dataclass
 class Tilted(Generator):
-    """Candidates from a hidden tree and a flow; trees and a linear part choose among them.
+    """Candidates from up to three models; boosted trees and a linear part choose among them.
 
     Parameters
     ----------
-    tree, flow
-        Settings of the two models: see `HiddenTree` and `PrincipalFlow`.
-    from_tree, from_flow
-        Candidates drawn from each of the two for every synthetic person, of whom one is kept.
+    tree, flow, masked
+        Settings of the models: see `HiddenTree`, `PrincipalFlow` and `DiscreteDiffusion`.
+    from_tree, from_flow, from_masked
+        Candidates drawn from each of them for every synthetic person, of whom one is kept.
         A model of none is not fitted.
     rounds, trees, depth
         Rounds of boosted trees in the tilt, most trees in one, and their depth.
@@ -55,8 +57,10 @@ class Tilted(Generator):
 
     tree: Mapping[str, Any] = field(default_factory=dict)
     flow: Mapping[str, Any] = field(default_factory=dict)
+    masked: Mapping[str, Any] = field(default_factory=dict)
     from_tree: int = 12
     from_flow: int = 4
+    from_masked: int = 0
     rounds: int = 8
     trees: int = 200
     depth: int = 3
@@ -65,7 +69,7 @@ class Tilted(Generator):
     most: int = 5_000
 
     def fit(self, train: Cohort, validation: Cohort, *, seed: int, budget: Budget) -> Self:
-        """The two models, then the tilt of their candidates."""
+        """The models, then the tilt of their candidates."""
         began = monotonic()
         self.bases_ = self._bases()
         for name, base in self.bases_.items():
@@ -121,14 +125,21 @@ class Tilted(Generator):
         return own + sum(base.parameters for base in self.bases_.values())
 
     def _bases(self) -> dict[str, Generator]:
-        every = {"tree": HiddenTree(**self.tree), "flow": PrincipalFlow(**self.flow)}
+        every: dict[str, Generator] = {
+            "tree": HiddenTree(**self.tree),
+            "flow": PrincipalFlow(**self.flow),
+            "masked": DiscreteDiffusion(**self.masked),
+        }
         return {name: base for name, base in every.items() if self._counts[name]}
 
     @property
     def _counts(self) -> dict[str, int]:
-        if self.from_tree + self.from_flow < 1 or min(self.from_tree, self.from_flow) < 0:
-            raise GenobenchError("tilted: from_tree + from_flow must be at least 1, none below 0")
-        return {"tree": self.from_tree, "flow": self.from_flow}
+        counts = {"tree": self.from_tree, "flow": self.from_flow, "masked": self.from_masked}
+        if sum(counts.values()) < 1 or min(counts.values()) < 0:
+            raise GenobenchError(
+                "tilted: from_tree + from_flow + from_masked must be at least 1, none below 0"
+            )
+        return counts
 
     def _some(self, cohort: Cohort, draw: np.random.Generator) -> Cohort:
         """At most ``most`` people, at random."""
@@ -137,7 +148,7 @@ class Tilted(Generator):
         return cohort.take(np.sort(draw.choice(cohort.n, self.most, replace=False)))
 
     def _drawn(self, labels: Labels, draw: np.random.Generator) -> Genotypes:
-        """(k, candidates, m) people of both models with each of the labels (k,)."""
+        """(k, candidates, m) people of all models with each of the labels (k,)."""
         parts = []
         for name, base in self.bases_.items():
             count = self._counts[name]

@@ -215,6 +215,7 @@ def score(
     """
     import tempfile
 
+    from genobench.commands.making import say
     from genobench.results import of_score
 
     given = {"synthetic": synthetic, "train": train, "test": test, "reference": reference}
@@ -222,7 +223,7 @@ def score(
         paths = {name: _bed(Path(folder, f"{name}.bed"), who) for name, who in given.items()}
         rest = {"pheno": pheno, "trait": trait, "tasks": tasks}
         options = {**paths, **{name: read(name, value) for name, value in rest.items()}}
-        return of_score({**options, "seed": seed}, Path(folder), quiet=not progress)
+        return of_score({**options, "seed": seed}, say if progress else _silent)
 
 
 class RunPackage(ModuleType):
@@ -246,10 +247,13 @@ def _everybody(spec: DataSpec) -> tuple[Cohort, Path | None]:
     """All people of a data set, with the trait that came with them, and their phenotype table."""
     from genobench.commands.making import say
     from genobench.data import catalogue, public, simulate
+    from genobench.data.filesets import scan_sets
     from genobench.data.plink import read_plink, scan_plink
+    from genobench.data.source import PlinkSource
 
     if spec.is_path:
-        return read_plink(scan_plink(spec.name)), spec.pheno
+        source = PlinkSource(*scan_sets(spec.name))
+        return source.read(source.samples.index.to_numpy()), spec.pheno
     if catalogue.find(spec.name).files:
         local = public.get(spec.name, say=say)
         return read_plink(scan_plink(local.bed)), spec.pheno or local.pheno

@@ -16,6 +16,7 @@ from typing import NoReturn
 from genobench import __version__
 from genobench.commands import arguments
 from genobench.errors import GenobenchError
+from genobench.report.plain import visible
 
 OK, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 OVERWRITE = ("only-missing", "failed", "always", "never")
@@ -126,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = getattr(importlib.import_module(f"genobench.commands.{module}"), function)
         return int(command(options))
     except GenobenchError as error:
-        print(f"genobench: error: {error}", file=sys.stderr)
+        print(f"genobench: error: {visible(str(error))}", file=sys.stderr)
         return USER_ERROR
     except KeyboardInterrupt:
         print("genobench: interrupted; what was finished is kept", file=sys.stderr)
@@ -218,6 +219,8 @@ def _data(parser: Parser) -> None:
     simulate = _add(commands, "simulate", "data")
     simulate.add_argument("--people", type=arguments.positive)
     simulate.add_argument("--snps", type=arguments.positive)
+    simulate.add_argument("--founders", type=arguments.positive,
+        help="simulate so many people; all others are mosaics of their haplotypes")  # fmt: skip
     simulate.add_argument("--seed", type=int, default=0)
     simulate.add_argument("--out", type=Path, default=Path("simulated.bed"))
     prepare = _add(commands, "prepare", "data")
@@ -243,6 +246,8 @@ def _fit(parser: Parser) -> None:
 def _sample(parser: Parser) -> None:
     parser.add_argument("model", type=Path, help="folder that `genobench fit` wrote")
     parser.add_argument("--people", type=arguments.positive, help="default: as in training")
+    parser.add_argument("--labels", choices=("as-trained", "balanced"), default="as-trained",
+        help="shares as among the training people, or as many cases as controls")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="synthetic.bed")
 
@@ -354,7 +359,7 @@ def _data_options(parser: Parser, with_name: bool = True) -> None:
     group = parser.add_argument_group("data")
     add = group.add_argument
     if with_name:
-        add("--data", metavar="NAME|cohort.bed", help="default: the suite's")
+        add("--data", metavar="NAME|cohort.bed|'chr*.bed'", help="default: the suite's")
     add("--pheno", type=Path, help="table with FID IID and the columns named below")
     which = group.add_mutually_exclusive_group().add_argument
     which("--trait", help="its column, or COLUMN=VALUE; default: the .fam's sixth column")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -10,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from genobench import checkpoint
 from genobench.cohort import Cohort, Genotypes, Labels, Trait
 from genobench.errors import GenobenchError
 from genobench.generator import Budget, Card, Generator
@@ -111,8 +111,7 @@ def load(card: Card, cls: type[Generator], folder: Path) -> Generator:
     """Generator saved in ``folder``, wrapped as `build` wraps it."""
     if card.conditioning != "strata":
         return cls.load(folder)
-    from safetensors.numpy import load_file
-
-    generator = build(card, cls, json.loads((folder / "settings.json").read_text()))
-    generator.restore(load_file(folder / "state.safetensors"))
+    settings, state = checkpoint.read(folder, PerStratum)
+    generator = build(card, cls, settings)
+    generator.restore(state)
     return generator

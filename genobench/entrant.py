@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from genobench import settings_text
+from genobench import bounded, settings_text
 from genobench.errors import GenobenchError
 from genobench.registry import GeneratorPlugin, find_generator
 from genobench.settings_check import checked
@@ -121,10 +120,10 @@ def _from_file(plugin: GeneratorPlugin, path: Path) -> Entrant:
 def _read(path: Path) -> dict[str, Any]:
     """The file's table, its keys checked."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = bounded.read_toml(path)
     except OSError as error:
         raise GenobenchError(f"{path}: no settings there ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise GenobenchError(f"{path}: not valid TOML: {error}") from error
     if unknown := sorted(set(table) - {"name", "model", "settings", "tuning"}):
         raise GenobenchError(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING as NO_DEFAULT
@@ -12,9 +10,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, get_args, runtime_checkable
 
-import numpy as np
 from numpy.typing import NDArray
 
+from genobench import bounded, card_kinds, checkpoint
 from genobench.cohort import Cohort, Genotypes, Labels
 from genobench.errors import GenobenchError
 from genobench.published import Published, read_published
@@ -22,7 +20,16 @@ from genobench.published import Published, read_published
 Conditioning = Literal["native", "strata", "none"]
 FitOn = Literal["train", "control"]
 Role = Literal["entrant", "ceiling", "floor", "leak"]
+_KINDS: Mapping[str, card_kinds.Kind] = {
+    **dict.fromkeys(("class_name", "title", "paper", "faithful"), card_kinds.TEXT),
+    "year": card_kinds.WHOLE,
+    "departures": card_kinds.TEXTS,
+    "settings": card_kinds.TABLES,
+    "search": card_kinds.TABLES,
+    "expected_failures": card_kinds.REASONS,
+}
 SETTINGS = ("toy", "smoke", "small", "paper")
+SIZES = {"smoke": 256, "small": 512, "paper": 2048}  # SNPs at which parameters are counted
 
 
 def _silent(progress: Mapping[str, float]) -> None:
@@ -107,23 +114,18 @@ class Generator(ABC):
 
     def save(self, folder: Path) -> None:
         """Write ``settings.json`` and ``state.safetensors`` into ``folder``."""
-        from safetensors.numpy import save_file
-
-        folder.mkdir(parents=True, exist_ok=True)
-        arrays = {k: np.ascontiguousarray(v) for k, v in self.state().items()}
-        save_file(arrays, folder / "state.safetensors")
-        (folder / "settings.json").write_text(json.dumps(self.settings(), indent=2) + "\n")
+        checkpoint.write(folder, type(self), self.settings(), self.state())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Generator that `save` wrote into ``folder``, ready to sample."""
-        from safetensors.numpy import load_file
+        """Generator that `save` wrote into ``folder``, ready to sample.
 
-        try:
-            settings = json.loads((folder / "settings.json").read_text())
-            state = load_file(folder / "state.safetensors")
-        except FileNotFoundError as error:
-            raise GenobenchError(f"{error.filename}: not there; was this model saved?") from error
+        Raises
+        ------
+        GenobenchError
+            When the files are not what this class, in this version, wrote there.
+        """
+        settings, state = checkpoint.read(folder, cls)
         generator = cls(**settings)
         generator.restore(state)
         return generator
@@ -177,6 +179,8 @@ class Card:
     settings
         Keyword settings by suite: smoke, small, paper; and ``toy``, with which the contract is
         checked on 400 people in seconds.
+    parameters
+        Learned numbers by suite, at the SNPs of `SIZES`.
     search
         Search space for tuning: setting -> {low, high, log} or {choices}.
     expected_failures
@@ -195,6 +199,7 @@ class Card:
     departures: tuple[str, ...] = ()
     published: tuple[Published, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    parameters: Mapping[str, int] = field(default_factory=dict)
     search: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     expected_failures: Mapping[str, str] = field(default_factory=dict)
 
@@ -208,10 +213,10 @@ class Card:
             Naming the file and the key that is missing, unknown or of the wrong kind.
         """
         try:
-            table = tomllib.loads(path.read_text())
+            table = bounded.read_toml(path)
         except OSError as error:
             raise GenobenchError(f"{path}: a generator needs a card there ({error})") from error
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:
             raise GenobenchError(f"{path}: not valid TOML: {error}") from error
         if "class" not in table:
             raise GenobenchError(f"{path}: key 'class' is missing: name the generator's class")
@@ -230,6 +235,7 @@ class Card:
             )
         if absent := sorted(needed - set(table)):
             raise GenobenchError(f"{path}: key(s) {', '.join(absent)} are missing")
+        card_kinds.require(table, _KINDS, path)
         for key, allowed in (("role", Role), ("conditioning", Conditioning), ("fit_on", FitOn)):
             if table.get(key, get_args(allowed)[0]) not in get_args(allowed):
                 raise GenobenchError(
@@ -237,6 +243,11 @@ class Card:
                 )
         if unknown := sorted(set(table.get("settings", {})) - set(SETTINGS)):
             raise GenobenchError(f"{path}: unknown settings table(s) {', '.join(unknown)}")
+        for suite, count in table.get("parameters", {}).items():
+            if suite not in SIZES or type(count) is not int or count < 0:
+                raise GenobenchError(
+                    f"{path}: parameters.{suite} = {count!r}: whole numbers for {', '.join(SIZES)}"
+                )
         table["departures"] = tuple(table.get("departures", ()))
         table["published"] = read_published(path, table.get("published", []))
         return cls(**table)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import json
 from argparse import Namespace
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -203,15 +200,14 @@ def of_run(out: Path, summary: Summary) -> RunResult:
     return RunResult(out, summary, build(records, *cards(), data_options(out)))
 
 
-def of_score(options: Mapping[str, Any], folder: Path, *, quiet: bool) -> ScoreResult:
-    """Result of ``genobench score`` under these options; ``folder`` takes its page."""
-    from genobench.commands.outside import STDOUT, score
+def of_score(options: Mapping[str, Any], tell: Callable[[str], None]) -> ScoreResult:
+    """Result of ``genobench score`` under these options; ``tell`` hears what is going on."""
+    from genobench.commands.catalogue import jsonable
+    from genobench.commands.outside import judge
+    from genobench.report import outside
 
-    page, printed = folder / "report.md", io.StringIO()
-    silence = redirect_stderr(io.StringIO()) if quiet else nullcontext()
-    with redirect_stdout(printed), silence:
-        score(Namespace(**options, json=STDOUT, markdown=str(page)))
-    return ScoreResult(json.loads(printed.getvalue()), page.read_text(encoding="utf-8"))
+    report = judge(Namespace(**options), tell)
+    return ScoreResult(jsonable(outside.as_json(report)), outside.markdown(report))
 
 
 _SHOWN = ("role", "rank", "ties", *FRAME, "rescaled", "jobs_done", "jobs_asked", "fit_seconds")

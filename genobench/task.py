@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from genobench import bounded, card_kinds
 from genobench.cohort import Cohort, Genotypes
 from genobench.errors import GenobenchError
 
@@ -24,6 +24,20 @@ if TYPE_CHECKING:
 Better = Literal["higher", "lower", "target"]
 Need = Literal["effects", "populations", "reconstruct"]
 Statistics = Mapping[str, NDArray[Any]]
+_TASK_KINDS: Mapping[str, card_kinds.Kind] = {
+    **dict.fromkeys(("class", "title", "question"), card_kinds.TEXT),
+    **dict.fromkeys(("floors", "needs"), card_kinds.TEXTS),
+    "study": card_kinds.SWITCH,
+    "metrics": card_kinds.TABLES,
+}
+_METRIC_KINDS: Mapping[str, card_kinds.Kind] = {
+    **dict.fromkeys(("title", "better", "reading", "interval"), card_kinds.TEXT),
+    **dict.fromkeys(("low", "high"), card_kinds.BOUND),
+    "target": card_kinds.NUMBER,
+    "version": card_kinds.POSITIVE,
+    "needs": card_kinds.TEXTS,
+    "headline": card_kinds.SWITCH,
+}
 
 
 @dataclass(frozen=True)
@@ -153,14 +167,18 @@ class TaskCard:
     def read(cls, path: Path) -> TaskCard:
         """Card in the TOML file ``path``; errors name the file and the key."""
         try:
-            table = tomllib.loads(path.read_text())
-        except (OSError, tomllib.TOMLDecodeError) as error:
+            table = bounded.read_toml(path)
+        except (OSError, ValueError) as error:
             raise GenobenchError(f"{path}: {error}") from error
-        known = {f.name for f in fields(MetricCard)}
+        card_kinds.require(table, _TASK_KINDS, path)
+        known = {f.name for f in fields(MetricCard)} - {"name"}
         metrics: dict[str, MetricCard] = {}
         for name, entry in table.get("metrics", {}).items():
             if unknown := sorted(set(entry) - known):
                 raise GenobenchError(f"{path}: metric {name}: unknown key(s) {', '.join(unknown)}")
+            if absent := sorted({"title", "better", "reading"} - set(entry)):
+                raise GenobenchError(f"{path}: metric {name}: {', '.join(absent)} missing")
+            card_kinds.require(entry, _METRIC_KINDS, f"{path}: metric {name}")
             if entry.get("better") not in get_args(Better):
                 raise GenobenchError(f"{path}: metric {name}: better = {entry.get('better')!r}")
             if (entry["better"] == "target") != ("target" in entry):
@@ -168,6 +186,8 @@ class TaskCard:
             metrics[name] = MetricCard(
                 name=name, **{**entry, "needs": tuple(entry.get("needs", ()))}
             )
+            if metrics[name].low > metrics[name].high:
+                raise GenobenchError(f"{path}: metric {name}: low is above high")
         try:
             card = cls(
                 name=path.stem,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from genobench.cli import COMMANDS, build_parser, main
@@ -244,6 +245,32 @@ def test_fit_then_sample_writes_plink(
     assert set(cohort.samples["phenotype"]) == {"1", "2"}
     assert cohort.samples["iid"][0] == "syn0"
     assert outcome(capsys, *words)[0] == 2, "a fitted model is not overwritten"
+    balanced = tmp_path / "balanced.bed"
+    asked = ("--labels", "balanced", "--people", "31", "--out", str(balanced))
+    assert outcome(capsys, "sample", str(model), *asked)[0] == 0
+    counts = read_plink(balanced).samples["phenotype"].value_counts()
+    assert counts.to_dict() == {"1": 16, "2": 15}
+
+
+def test_a_quantity_is_not_balanced(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, make_cohort: CohortMaker
+) -> None:
+    """It has no classes, and that is said."""
+    bed = write_plink(make_cohort(400, 40), tmp_path / "real.bed")
+    rng = np.random.default_rng(0)
+    ids = read_plink(bed).samples[["fid", "iid"]]
+    ids.columns = ["FID", "IID"]
+    table = ids.assign(height=rng.normal(size=len(ids)))
+    table.to_csv(tmp_path / "pheno.tsv", sep="\t", index=False)
+    words = ("fit", "cond_hwe", "--data", str(bed), "--pheno", str(tmp_path / "pheno.tsv"),
+             "--trait", "height", "--out", str(tmp_path / "model"))  # fmt: skip
+    code, _, err = outcome(capsys, *words)
+    assert code == 0, err
+    asked = ("--labels", "balanced", "--out", str(tmp_path / "made.bed"))
+    code, _, err = outcome(capsys, "sample", str(tmp_path / "model"), *asked)
+    assert code == 2
+    assert "height is a quantity" in err
+    assert not list(tmp_path.glob("made.*"))
 
 
 LUCKLESS = """

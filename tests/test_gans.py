@@ -18,6 +18,8 @@ from genobench.generator import Budget
 from genobench.metrics.manifold import manifold_curve
 
 adversarial = import_module("genobench.baselines._adversarial")
+game = import_module("genobench.baselines._game")
+unexplained = import_module("genobench.baselines._unexplained").unexplained
 WganGp = import_module("genobench.baselines.wgan_gp").WganGp
 GumbelGan = import_module("genobench.baselines.gumbel_gan").GumbelGan
 
@@ -172,6 +174,156 @@ def test_calibration_meets_training_frequencies(fitted: Any, toy: Cohort) -> Non
     rows = fitted.sample(np.tile(toy.labels, 5), seed=3)
     error = rows.mean(axis=0) / 2 - toy.genotypes.mean(axis=0) / 2
     assert np.sqrt(np.square(error).mean()) < 0.02
+
+
+def test_unexplained_share_of_copies_and_of_independent_snps() -> None:
+    """A copy of a neighbour is wholly predicted, an independent SNP not at all."""
+    draw = torch.Generator().manual_seed(0)
+    g = torch.randint(3, (1200, 30), generator=draw).float()
+    g = torch.cat([g, g[:, :5]], 1)
+    share = unexplained(g[:1000], g[1000:])
+    assert float(share[30:].max()) < 0.06
+    assert float(share[:5].max()) < 0.06
+    assert float(share[5:30].min()) > 0.9
+
+
+def test_unexplained_share_of_a_noisy_copy() -> None:
+    """Half signal, half noise: half of the variance stays open (1 - r2)."""
+    draw = torch.Generator().manual_seed(1)
+    x, noise = torch.randn(2, 40_000, generator=draw)
+    g = torch.stack([x, (x + noise) / 2**0.5], 1)
+    share = unexplained(g[:20_000], g[20_000:])
+    torch.testing.assert_close(share, torch.full((2,), 0.5), atol=0.02, rtol=0)
+
+
+def test_noise_follows_what_neighbours_leave_open(
+    make_cohort: Callable[..., Cohort],
+) -> None:
+    """Full Gumbel noise at independent SNPs, hardly any at copies of each other."""
+    some = make_cohort(600, 24, 0)
+    g = np.random.default_rng(0).integers(0, 3, (600, 24)).astype(np.int8)
+    g[:, 12:18] = g[:, 18:]
+    people = game.People(torch.from_numpy(g), torch.zeros(len(some.genotypes), 1))
+    noise, signal = WganGp(noise_by_snp=True)._scales(people, people)
+    assert float(noise[12:].max()) < 0.3 < 0.9 < float(signal[12:].min())
+    assert float(signal[:12].max()) < 0.4 < 0.95 < float(noise[:12].min())
+    noise, signal = WganGp(noise=0.3)._scales(people, people)
+    assert torch.equal(noise, torch.full((24,), 0.3))
+    assert torch.equal(signal, torch.ones(24))
+
+
+def test_snp_without_signal_hears_the_label_alone() -> None:
+    """Its logits are those of everybody with the label, whatever the features."""
+    shares, signal = torch.full((3, 20), 1 / 3), torch.ones(20)
+    signal[:10] = 0
+    network = adversarial.GeneratorNetwork(8, (16,), shares, torch.ones(20), signal).eval()
+    with torch.no_grad():
+        spread = network(torch.randn(50, 8), torch.ones(50, 1)).std(0)
+        gap = network(torch.zeros(1, 8), torch.ones(1, 1)) - network(
+            torch.zeros(1, 8), -torch.ones(1, 1)
+        )
+    assert float(spread[:, :10].max()) < 1e-6 < float(spread[:, 10:].min())
+    assert float(gap[:, :, :10].abs().min()) > 0
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_no_collapse_where_snps_are_nearly_independent(
+    name: str, make_cohort: Callable[..., Cohort]
+) -> None:
+    """Two populations without LD: people far apart in all directions, not two bundles of clones.
+
+    With little Gumbel noise synthetic people are too much alike and hardly a real one falls among
+    them.
+    """
+    some = make_cohort(900, 80, 0)
+    rng = np.random.default_rng(1)
+    of_population = rng.integers(0, 2, 900)
+    frequency = rng.beta(2, 2, (2, 80))
+    rows = rng.binomial(2, frequency[of_population]).astype(np.int8)
+    trait = Trait("population", "binary", of_population.astype(np.float32))
+    everybody = Cohort(rows, some.variants, some.samples, trait)
+    train, validation, test = (
+        everybody.take(people=np.arange(a, b)) for a, b in ((0, 500), (500, 700), (700, 900))
+    )
+
+    def recall(noise: dict[str, Any]) -> float:
+        cls, settings = MODELS[name]
+        model = cls(**QUICK, **settings, **noise)
+        model.fit(train, validation, seed=0, budget=Budget())
+        made = torch.from_numpy(model.sample(train.labels[:200], seed=1).copy())
+        return float(adversarial.k_nearest_f1(torch.from_numpy(test.genotypes.copy()), made, 5)[1])
+
+    real = adversarial.k_nearest_f1(
+        torch.from_numpy(test.genotypes.copy()), torch.from_numpy(validation.genotypes.copy()), 5
+    )[1]
+    assert recall({"noise_by_snp": True}) > 0.5 * real
+    assert recall({"noise": 0.3}) < 0.5 * real
+
+
+def test_temperature_falls_linearly(toy_split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 1 to .1 over the game; both players see the same one in a round."""
+    seen: list[float] = []
+    soft = WganGp._soft
+
+    def watched(self: Any, y: torch.Tensor, temperature: float) -> torch.Tensor:
+        seen.append(temperature)
+        return soft(self, y, temperature)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(WganGp, "_soft", watched)
+    model = WganGp(steps=4, critic_steps=5)
+    model.fit(toy_split.train, toy_split.validation, seed=0, budget=Budget())
+    wanted = np.repeat([1.0, 0.7, 0.4, 0.1], 5 + 1)
+    np.testing.assert_allclose(seen, wanted)
+
+
+def test_published_widths() -> None:
+    """L/2, L and 3L/5, 3L/10 for 1,771 SNPs; eighths to a half and their kin for 3,493."""
+    shares = torch.full((3, 1600), 1 / 3)
+    assert GumbelGan(size="1771")._layers(shares) == ([800, 1600], [960, 480])
+    assert GumbelGan(size="3493")._layers(shares) == ([200, 400, 800], [600, 300, 150])
+    with pytest.raises(GenobenchError, match="none of 1771, 3493"):
+        GumbelGan(size="42")._layers(shares)
+
+
+def test_game_ends_when_f1_no_longer_rises(
+    toy_split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two looks without a better F1 end it, and the best generator is the one that is kept."""
+    scores, seen, kept = iter([0.2, 0.6, 0.5, 0.4, 0.9]), [], []
+
+    def look(self: Any, network: torch.nn.Module, held_out: Any) -> tuple[float, float, float]:
+        kept.append(network.head.linear.bias.clone())  # type: ignore[union-attr, operator]
+        return 0.0, 0.0, next(scores)
+
+    monkeypatch.setattr(WganGp, "_look", look)
+    budget = Budget(report=lambda p: seen.append(p["step"]))
+    model = WganGp(steps=50, every=5, patience=1, critic_steps=1)
+    model.fit(toy_split.train, toy_split.validation, seed=0, budget=budget)
+    assert seen == [5, 10, 15, 20]
+    assert torch.equal(model.network_.head.linear.bias, kept[1])
+
+
+def test_diverged_loss_ends_the_fit(toy_split: Split) -> None:
+    """A learning rate beyond all bounds is named as a loss that is no number, with the step."""
+    model = WganGp(steps=50, every=10, lr_generator=1e38, lr_critic=1e38, critic_steps=1)
+    with pytest.raises(FloatingPointError, match=r"loss is .* at step 10"):
+        model.fit(toy_split.train, toy_split.validation, seed=0, budget=Budget())
+
+
+def test_quantitative_label_is_obeyed(toy_split: Split) -> None:
+    """A trait that is a sum of SNPs: synthetic sums rise with the label that was asked for."""
+
+    def with_sum(cohort: Cohort) -> Cohort:
+        score = cohort.genotypes[:, :10].sum(1).astype(np.float32)
+        trait = Trait("sum", "quantitative", score)
+        return Cohort(cohort.genotypes, cohort.variants, cohort.samples, trait)
+
+    train, validation = with_sum(toy_split.train), with_sum(toy_split.validation)
+    cls, settings = MODELS["gumbel_gan"]
+    model = cls(**QUICK, **settings, noise_by_snp=True)
+    model.fit(train, validation, seed=0, budget=Budget())
+    rows = model.sample(train.labels, seed=0)
+    assert np.corrcoef(rows[:, :10].sum(1), train.labels)[0, 1] > 0.4
 
 
 @pytest.mark.parametrize("name", list(MODELS))

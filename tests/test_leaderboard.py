@@ -398,6 +398,25 @@ def test_headline_figure(tmp_path: Path, tables: Tables) -> None:
     assert all(p.stat().st_size > 5000 for p in paths)
 
 
+def test_pictures_are_drawn_anew_when_they_show_something_new(
+    tmp_path: Path, tables: Tables
+) -> None:
+    """Otherwise they stay as they are; one that is broken, or lacks its PDF, is drawn again."""
+    block = tables.blocks[0]
+    png, pdf = write_headline(block, tmp_path)
+    drawn, at = png.read_bytes(), png.stat().st_mtime_ns
+    write_headline(block, tmp_path)
+    assert png.stat().st_mtime_ns == at
+    png.write_bytes(b"no picture")
+    pdf.unlink()
+    write_headline(block, tmp_path)
+    assert png.read_bytes() == drawn
+    assert pdf.is_file()
+    fewer = build([record(m, s) for m in MODELS[:-1] for s in range(2)], CARDS, TASKS).blocks[0]
+    write_headline(fewer, tmp_path)
+    assert png.read_bytes() != drawn
+
+
 def test_two_thousand_records_in_seconds() -> None:
     """The cost grows with the records, not with their square."""
     many = [record(m, s, f"d{d}") for d in range(50) for m in MODELS for s in range(5)]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from genobench.commands.progress import Board, Lines, ending, later, latest, left, watch
+from genobench.run import costs
 from genobench.run.events import Event, JobFinished, JobPhase, JobStarted, Progress, Said
+from genobench.run.job import Job, Limits
+from genobench.run.plan import Todo
 from genobench.run.progress import Tracker
 
 HALF = Progress(total=4, done=2, seconds_left=125.0)
@@ -52,6 +57,68 @@ def test_tracker_notices_what_takes_longer(monkeypatch: pytest.MonkeyPatch) -> N
     now[0] = 105.0
     tracker.heard("b", "vae", 0, "fit", {"at": "learning", "point": {}})
     assert left(heard[-1].progress) == "1/2, takes longer than expected"  # type: ignore[union-attr]
+
+
+def _todo(model: str, seed: int = 0) -> Todo:
+    sha = "1" * 64
+    job = Job(model, model, sha, {}, "smoke", "toy", sha, sha, 0, seed, "cpu", Limits(1.0, 1))
+    return Todo(job, "fit", (), "missing", None)
+
+
+def _old(model: str, seconds: float, **job: object) -> dict[str, Any]:
+    known = {"model": model, "suite": "smoke", "data_key": "1" * 64, "budget": {"device": "cpu"}}
+    return {
+        "job": known | job,
+        "status": "ok",
+        "resources": {"total_seconds": seconds, "score_seconds": seconds / 2},
+        "scores": {"privacy": {"seconds": 4.0}, "fidelity": {"error": {}}},
+    }
+
+
+def test_costs_are_those_of_jobs_alike() -> None:
+    """The same data first, then any of the suite; never another device; unknown stays unknown."""
+    todos = [_todo("vae"), _todo("hwe"), _todo("new")]
+    records = [
+        _old("vae", 20.0), _old("vae", 40.0), _old("vae", 900.0, data_key="2" * 64),
+        _old("hwe", 3.0, data_key="2" * 64), _old("new", 5.0, budget={"device": "cuda"}),
+    ]  # fmt: skip
+    assert costs.expected(todos, records) == {("fit", "vae"): 30.0, ("fit", "hwe"): 3.0}
+    assert costs.of_a_task(records) == 4.0
+    assert costs.together([10.0, 2.0, 2.0], slots=2) == 10.0
+    assert costs.together([10.0, 9.0, 9.0], slots=2) == 14.0
+
+
+def test_published_records_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
+    """What a job costs is nice to know; a broken file there stops nothing."""
+    folder = tmp_path / "toy-smoke"
+    folder.mkdir()
+    (folder / "a.json").write_text("{")
+    (folder / "b.json").write_text('{"job": {"model": "vae", "suite": "smoke"}}')
+    old = [_old("vae", 20.0)]
+    assert costs.before([_todo("vae")], old, tmp_path) == old
+    assert costs.before([_todo("vae")], old, tmp_path / "none") == old
+
+
+def test_time_left_is_known_from_old_records_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And corrected by how fast this machine turns out to be."""
+    monkeypatch.chdir(tmp_path)
+    now = [0.0]
+    monkeypatch.setattr("genobench.run.progress.time.monotonic", lambda: now[0])
+    heard: list[Any] = []
+    tracker = Tracker(heard.append, slots=1)
+    todos = [_todo("hwe"), _todo("vae")]
+    tracker.expect(todos, [_old("hwe", 5.0), _old("vae", 30.0)], references=1)
+    tracker.started("r", "privacy", 0, "reference", 0)
+    assert heard[-1].progress.seconds_left == pytest.approx(4.0 + 5.0 + 30.0)
+    now[0] = 6.0
+    tracker.finished("r", "privacy", 0, "reference", "ok", "")
+    assert heard[-1].progress.seconds_left == pytest.approx(35.0)
+    tracker.started(todos[0].job.key, "hwe", 0, "fit", 0)
+    now[0] = 16.0
+    tracker.finished(todos[0].job.key, "hwe", 0, "fit", "ok", "")
+    assert heard[-1].progress.seconds_left == pytest.approx(60.0), "twice as slow as before"
 
 
 def test_board_counts_down_while_nothing_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -327,6 +327,15 @@ def test_a_task_or_a_job_that_fails_now_is_a_difference() -> None:
     assert "memory: too much" in compare(toy({"x": entry(1.0)}), gone, ()).notes[0]
 
 
+def test_a_metric_that_no_record_had_is_named() -> None:
+    """As one that differs: it was added to the task since; other seeds lack it too."""
+    seeds = [toy({"x": entry(1.0)}, seed=seed) for seed in (1, 2)]
+    found = compare(toy({"x": entry(1.0)}), toy({"x": entry(1.0), "new": entry(3.0)}), seeds)
+    verdicts = {line.metric: (line.verdict, line.source) for line in found.lines}
+    assert verdicts["new"] == ("different", "none")
+    assert verdicts["x"][0] == "identical"
+
+
 def test_spread_covers_one_more_draw() -> None:
     """95 % of new draws lie inside, whatever the number of seeds."""
     rng = np.random.default_rng(1)

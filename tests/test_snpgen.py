@@ -16,6 +16,7 @@ from genobench.generator import Budget
 from genobench.registry import find_generator
 
 latents = import_module("genobench.baselines._latents")
+guidance = import_module("genobench.baselines._guidance")
 snpgen = import_module("genobench.baselines.snpgen")
 autoencoders = import_module("genobench.baselines._autoencoder")
 training = import_module("genobench.baselines._training")
@@ -165,7 +166,9 @@ def test_latents_are_standardised(fitted: Any, toy_split: Split, shift: bool) ->
     """Posterior samples have mean 0 and variance 1, and with ``shift`` no slope on the label."""
     train = toy_split.train
     y = fitted.scale_(train.labels)
-    mean, std = fitted._posterior(torch.from_numpy(np.array(train.genotypes)))
+    mean, std = snpgen.posterior(
+        fitted.network_.autoencoder, torch.from_numpy(np.array(train.genotypes))
+    )
     scale = latents.LatentScale.fit(mean, std, y, shift=shift)
     with training.seeded(5):
         z = torch.cat([mean + std * torch.randn_like(mean) for _ in range(30)])
@@ -203,10 +206,10 @@ def test_guidance_strengthens_labels(fitted: Any, toy_split: Split) -> None:
     labels = np.repeat(np.array([0, 1], dtype=np.float32), 500)
     gaps = []
     for w in (1.0, 5.0):
-        fitted.guidance = w
+        fitted.network_.guidance.fill_(w)
         rows = fitted.sample(labels, seed=2)
         gaps.append(float(np.abs(rows[500:].mean(0) - rows[:500].mean(0)).mean()))
-    fitted.guidance = 1.0
+    fitted.network_.guidance.fill_(1.0)
     assert gaps[1] > gaps[0]
 
 
@@ -219,14 +222,81 @@ def test_unfitted_says_so() -> None:
         model.reconstruct(np.zeros((1, 4), dtype=np.int8))
 
 
+@pytest.mark.parametrize(
+    ("size", "channels", "positions", "millions"),
+    [
+        ("emb128", 1, 128, 2.0),
+        ("emb64", 1, 64, 2.0),
+        ("emb256", 1, 256, 1.4),
+        ("medium", 1, 64, 8.1),
+        ("big", 4, 64, 32.5),
+    ],
+)
+def test_sizes_are_the_published_ones(
+    size: str, channels: int, positions: int, millions: float
+) -> None:
+    """Latent and number of parameters at 2,048 SNPs, as the paper's table has them."""
+    with torch.device("meta"):
+        network = snpgen.SnpGen(size=size, skip=False)._network(2048, {}).autoencoder
+    assert (network.latent, network.P) == (channels, positions)
+    count = sum(p.numel() for p in network.parameters()) / 1e6
+    assert round(count, 1) == millions
+
+
+def test_unknown_size_is_named() -> None:
+    """A size that was never published is an error that lists those that were."""
+    with pytest.raises(GenobenchError, match=r"size is 'emb32'.*emb128, emb64"):
+        snpgen.SnpGen(size="emb32")._network(64, {})
+
+
 def test_card_keeps_the_paper_configuration() -> None:
-    """emb128 at 2,048 SNPs: 1 x 128 latents, 2 M parameters; guidance 5, 50 steps, argmax."""
+    """emb128, UNet of 16.2 M parameters; guidance 5, 50 steps, argmax."""
     paper = snpgen.SnpGen(**find_generator("snpgen").card.settings_for("paper"))
-    paper._build(2048, "meta")
-    shape = (paper.latent, paper.autoencoder_.P)
-    assert shape == (1, 128)
-    size = sum(p.numel() for p in paper.autoencoder_.parameters())
-    assert size == pytest.approx(2.0e6, rel=0.15)
-    assert sum(p.numel() for p in paper.denoiser_.parameters()) == pytest.approx(16.2e6, rel=0.2)
-    assert (paper.guidance, paper.sampling_steps, paper.decode) == (5.0, 50, "argmax")
+    with torch.device("meta"):
+        denoiser = paper._network(2048, {}).denoiser
+    assert sum(p.numel() for p in denoiser.parameters()) == pytest.approx(16.2e6, rel=0.2)
+    assert (paper.size, paper.guidance, paper.sampling_steps) == ("emb128", 5.0, 50)
+    assert (paper.decode, paper.calibrate) == ("argmax", False)
     assert (paper.ae_lr, paper.adversary_from, paper.drop_label) == (4.5e-6, 20_000, 0.2)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
+def test_effect_slope_is_not_diluted_by_sampling_error(factor: float) -> None:
+    """Effects of a small real cohort are noisy; the slope of a large one's on them is not."""
+    with training.seeded(8):
+        effect = 0.15 * torch.randn(300)
+        people = []
+        for n, by in ((150, 1.0), (20_000, factor)):
+            y = torch.randint(0, 2, (n, 1)).float() * 2 - 1
+            people.append((torch.randn(n, 300) + y * by * effect, y))
+    real, variance = guidance.effects(*people[0])
+    synthetic, _ = guidance.effects(*people[1])
+    assert guidance.effect_slope(synthetic, real, variance) == pytest.approx(factor, rel=0.15)
+    diluted = float(synthetic @ real / real.square().sum())
+    assert diluted < 0.9 * factor
+
+
+def test_nothing_is_said_of_effects_that_are_all_noise() -> None:
+    """No slope where sampling error accounts for every real effect."""
+    real = torch.full((5,), 0.1)
+    assert math.isnan(guidance.effect_slope(real, real, torch.full((5,), 0.02)))
+
+
+def test_guidance_is_chosen_on_validation_people(toy_split: Split) -> None:
+    """Each candidate is tried and reported; the one whose slope is nearest 1 is kept and saved."""
+    tried: dict[float, float] = {}
+    kept: list[float] = []
+
+    def listen(figures: Any) -> None:
+        if "effect_slope" in figures:
+            tried[figures["guidance_tried"]] = figures["effect_slope"]
+        kept.extend([figures["guidance"]] if "guidance" in figures else [])
+
+    model = snpgen.SnpGen(**QUICK, label_shift=False, guidance="validation")
+    model.fit(toy_split.train, toy_split.validation, seed=0, budget=Budget(report=listen))
+    assert list(tried) == list(guidance.CANDIDATES)
+    assert tried[5.0] > tried[1.0]
+    assert kept == [min(tried, key=lambda w: abs(tried[w] - 1))]
+    other = snpgen.SnpGen(**model.settings())
+    other.restore(model.state())
+    assert float(other.network_.guidance) == kept[0]

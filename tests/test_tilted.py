@@ -19,6 +19,8 @@ tilted = import_module("genobench.baselines.tilted")
 
 TREE: dict[str, Any] = {"states": (8,), "smoothing": (0.1,), "window": 16, "nearby": 8}
 FLOW: dict[str, Any] = {"width": 32, "depth": 1, "steps": 150, "solver_steps": 4}
+MASKED: dict[str, Any] = {"width": 64, "depth": 1, "batch": 64, "steps": 200, "lr": 4e-3,
+                          "sampling_steps": 16}  # fmt: skip
 QUICK: dict[str, Any] = {"tree": TREE, "flow": FLOW, "from_tree": 8, "from_flow": 8, "rounds": 3}
 
 Array = np.ndarray[Any, Any]
@@ -122,8 +124,8 @@ def test_trees_learn_what_the_base_lacks() -> None:
 
 @pytest.fixture(scope="module")
 def fitted(toy_split: Split) -> Any:
-    """Tree, flow and tilt of the toy cohort."""
-    model = tilted.Tilted(**QUICK)
+    """Tree, flow, diffusion and tilt of the toy cohort."""
+    model = tilted.Tilted(**QUICK, masked=MASKED, from_masked=8)
     return model.fit(toy_split.train, toy_split.validation, seed=0, budget=Budget())
 
 
@@ -142,15 +144,15 @@ def test_label_effects_are_those_of_the_training_people(fitted: Any, toy_split: 
     assert np.corrcoef(chosen, wanted)[0, 1] > 0.9
 
 
-def test_both_models_are_heard(fitted: Any, toy_split: Split) -> None:
-    """Neither the tree's nor the flow's candidates are all refused."""
+def test_all_models_are_heard(fitted: Any, toy_split: Split) -> None:
+    """None of the three has all its candidates refused."""
     labels, draw = toy_split.train.labels, np.random.default_rng(6)
     drawn = fitted._drawn(labels, draw)
     k, c, m = drawn.shape
-    assert c == 16
+    assert c == 24
     f = fitted.tilt_(drawn.reshape(-1, m), np.repeat(labels, c)).reshape(k, c)
-    of_flow = (tilting.chosen(f, draw) >= 8).mean()
-    assert 0.1 < of_flow < 0.9
+    shares = np.bincount(tilting.chosen(f, draw) // 8, minlength=3) / k
+    assert shares.min() > 0.05, shares
 
 
 def test_no_time_for_the_tilt_prefers_nobody(toy_split: Split) -> None:
@@ -176,7 +178,7 @@ def test_a_model_of_no_candidates_is_not_fitted(toy_split: Split) -> None:
 
 def test_no_candidates_at_all_are_refused(toy_split: Split) -> None:
     """Somebody has to be chosen from."""
-    model = tilted.Tilted(from_tree=0, from_flow=0)
+    model = tilted.Tilted(from_tree=0, from_flow=0, from_masked=0)
     with pytest.raises(GenobenchError, match="at least 1"):
         model.fit(toy_split.train, toy_split.validation, seed=0, budget=Budget())
 

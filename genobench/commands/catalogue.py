@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from genobench.errors import GenobenchError
+from genobench.generator import SIZES
+from genobench.report.numerals import shortened
 from genobench.report.plain import listing, wrap
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ def _print_list(what: str, rows: Sequence[dict[str, Any]]) -> None:
             )
             print()
     elif what == "models":
-        print_table([_in_a_line(row) for row in rows])
+        _print_models(rows)
     elif what == "tasks":
         for heading, study in (("in every run", False), ("studies, run when named", True)):
             print(heading)
@@ -64,15 +66,15 @@ def _print_list(what: str, rows: Sequence[dict[str, Any]]) -> None:
 
 def print_json(content: object) -> None:
     """JSON for machines; not-a-number becomes null."""
-    print(json.dumps(_plain(content), indent=1, allow_nan=False))
+    print(json.dumps(jsonable(content), indent=1, allow_nan=False))
 
 
-def _plain(value: Any) -> Any:
-    """The value in the types that JSON has."""
+def jsonable(value: Any) -> Any:
+    """The value in the types that JSON has; not-a-number becomes None."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): jsonable(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [jsonable(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, str | int | float | bool | None) else str(value)
@@ -98,12 +100,32 @@ def _text(value: Any) -> str:
     return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _in_a_line(model: Mapping[str, Any]) -> dict[str, Any]:
-    """Title and paper as one column, which is wrapped."""
+def _print_models(rows: Sequence[dict[str, Any]]) -> None:
+    """Generators with year and size, then the controls; title and paper in one column."""
+    for heading, controls in (("generators", False), ("controls", True)):
+        print(heading)
+        some = [row for row in rows if (row["role"] != "entrant") == controls]
+        print_table([_control(row) if controls else _entrant(row) for row in some])
+        print()
+    sizes = ", ".join(f"{m:,} ({suite})" for suite, m in SIZES.items())
+    print("\n".join(wrap(f"Parameters at so many SNPs: {sizes}.", terminal_width())))
+
+
+def _entrant(model: Mapping[str, Any]) -> dict[str, Any]:
+    sizes = {s: shortened(model["parameters"].get(s, math.nan)) for s in SIZES}
     paper = f" ({model['paper']})" if model["paper"] else ""
-    short = {k: v for k, v in model.items() if k not in ("title", "paper")}
     year = str(model["year"] or "")  # no thousands to part
-    return {**short, "year": year, "title (paper)": model["title"] + paper}
+    return {
+        "model": model["model"],
+        "year": year,
+        "labels": model["labels"],
+        **sizes,
+        "title (paper)": model["title"] + paper,
+    }
+
+
+def _control(model: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: model[k] for k in ("model", "role", "labels", "title")}
 
 
 def _models() -> list[dict[str, Any]]:
@@ -118,6 +140,7 @@ def _models() -> list[dict[str, Any]]:
             "labels": c.conditioning,
             "paper": c.paper or None,
             "title": c.title,
+            "parameters": dict(c.parameters),
         }
         for c in cards
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from pathlib import Path
 from typing import Any
 
 from genobench.commands.catalogue import print_json, show_list, terminal_width
@@ -23,6 +22,8 @@ COUNTS = {  # of `summary.match`, in words
     "unmatched": "SNPs without a line",
     "boundless_odds": "odds ratio 0 or infinite, sign taken",
 }
+PEOPLE, SNPS = 458_724, 2_048  # of a biobank, unless asked otherwise
+SIMULATED_WHOLE = 20_000  # people beyond whom a simulation is written SNP by SNP
 SEXES = {1: "male", 2: "female", 0: "unknown"}  # PLINK's codes
 
 
@@ -37,6 +38,8 @@ def get(options: Namespace) -> int:
 
 def simulate(options: Namespace) -> int:
     """``genobench data simulate``: PLINK files with the disease in the .fam."""
+    if options.founders is not None or (options.people or 0) > SIMULATED_WHOLE:
+        return _simulate_biobank(options)
     from genobench.data.plink import write_plink
     from genobench.data.simulate import SimulationSpec
     from genobench.data.simulate import simulate as simulated
@@ -48,6 +51,18 @@ def simulate(options: Namespace) -> int:
     cohort = simulated(SimulationSpec(**given))
     bed = write_plink(cohort, options.out)
     print(f"{bed}: {cohort.n:,} people, {cohort.m:,} SNPs, {int(cohort.labels.sum()):,} cases")
+    return 0
+
+
+def _simulate_biobank(options: Namespace) -> int:
+    """Founders simulated, all others mosaics of them."""
+    from genobench.data.mosaic import MosaicSpec, write_biobank
+
+    size = {"people": options.people or PEOPLE, "snps": options.snps or SNPS}
+    founders = {} if options.founders is None else {"founders": options.founders}
+    spec = MosaicSpec(**size, **founders, seed=options.seed)
+    bed = write_biobank(spec, options.out, say=say)
+    print(f"{bed}: {spec.people:,} people, {spec.snps:,} SNPs, {spec.founders:,} founders")
     return 0
 
 
@@ -105,14 +120,15 @@ def info(options: Namespace) -> int:
     from dataclasses import asdict
 
     from genobench.data import cache, public
+    from genobench.data.filesets import LIST
 
     if options.name is None:
         options.what = "data"
         if not options.json:
             print(f"cache: {cache.folder()}\n")
         return show_list(options)
-    if options.name.endswith(".bed"):
-        return _plink_info(Path(options.name), options)
+    if options.name.endswith((".bed", LIST)):
+        return _plink_info(options.name, options)
     card = asdict(public.find(options.name))
     if options.json:
         print_json(card)
@@ -126,12 +142,13 @@ def info(options: Namespace) -> int:
     return 0
 
 
-def _plink_info(bed: Path, options: Namespace) -> int:
-    """What the .bim and .fam of a PLINK file set say; no genotype is read."""
-    from genobench.data.plink import scan_plink
+def _plink_info(name: str, options: Namespace) -> int:
+    """What the .bim and .fam of PLINK file sets say; no genotype is read."""
+    from genobench.data.filesets import scan_sets, variants_of
     from genobench.data.tables import trait_from_fam
 
-    files = scan_plink(bed)
+    sets = scan_sets(name)
+    files, variants = sets[0], variants_of(sets)
     codes: list[str] = []
     try:
         keep, trait = trait_from_fam(files.samples, say=codes.append)
@@ -142,10 +159,10 @@ def _plink_info(bed: Path, options: Namespace) -> int:
         kind = f"none of use: {error}"
     sexes = files.samples["sex"].value_counts()
     facts: dict[str, Any] = {
-        "files": [str(path) for path in (files.bed, files.bim, files.fam)],
+        "files": [str(path) for s in sets for path in (s.bed, s.bim, s.fam)],
         "people": files.n,
-        "variants": files.m,
-        "chromosomes": list(dict.fromkeys(map(str, files.variants["chrom"]))),
+        "variants": len(variants),
+        "chromosomes": list(dict.fromkeys(map(str, variants["chrom"]))),
         "sex": {name: int(sexes.get(code, 0)) for code, name in SEXES.items()},
         "trait": kind,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,7 +72,9 @@ def scan(path: Path) -> PlinkFiles:
     return scan_plink(path)
 
 
-def read_file(path: Path, files: PlinkFiles, options: Namespace | None) -> GenotypeFile:
+def read_file(
+    path: Path, files: PlinkFiles, options: Namespace | None, say: Callable[[str], None]
+) -> GenotypeFile:
     """Everybody in one file, with their labels.
 
     Parameters
@@ -80,13 +83,14 @@ def read_file(path: Path, files: PlinkFiles, options: Namespace | None) -> Genot
         The file, and what `scan` found there.
     options
         Of real people, for ``pheno`` and ``trait``; None: labels are those of the .fam.
+    say
+        Hears in a line how labels were read.
 
     Raises
     ------
     GenobenchError
         As `read_trait`; a .fam without usable labels is no error but ``unlabelled``.
     """
-    from genobench.commands.making import say
     from genobench.data.plink import read_plink
     from genobench.data.tables import read_trait, trait_from_fam
 

@@ -93,7 +93,7 @@ def read(options: Namespace, say: Callable[[str], None]) -> Intake:
     files: list[GenotypeFile] = []
     for path, plink in zip(everything, scanned, strict=True):
         say(f"{path}: {plink.n:,} people, {plink.m:,} variants")
-        files.append(read_file(path, plink, options if len(files) < len(paths) else None))
+        files.append(read_file(path, plink, options if len(files) < len(paths) else None, say))
     refuse_shared_people(files[:-1])
     refuse_other_coding(files)
     notes = shared_ids(files)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genobench.commands.catalogue import print_json, print_table, terminal_width
 from genobench.errors import GenobenchError
-from genobench.report.plain import wrap
+from genobench.report.plain import visible, wrap
 
 if TYPE_CHECKING:
     from genobench.data.prepare import DataSpec
@@ -26,7 +28,7 @@ DATA_OPTIONS = (
 
 def say(text: str) -> None:
     """One line on what is going on, apart from results."""
-    print(text, file=sys.stderr, flush=True)
+    print(visible(text), file=sys.stderr, flush=True)
 
 
 def data_spec(options: Namespace) -> DataSpec:
@@ -79,29 +81,61 @@ def run(options: Namespace) -> int:
 
 
 def _dry_run(wanted: RunOptions, *, as_json: bool) -> int:
+    from genobench.run import costs
     from genobench.run.benchmark import plan
+    from genobench.run.request import resolve
+    from genobench.run.store import Store
 
     planned = plan(wanted)
     if not planned.data_ready and wanted.data is not None:
         _look_at(wanted.data)
+    left = planned.remaining
+    known = costs.expected(left, costs.before(left, Store(wanted.out).records()))
     rows = [
         {
             "model": todo.job.model,
             "seed": todo.job.seed,
             "state": todo.state,
             "action": todo.action,
+            "seconds": known.get((todo.action, todo.job.model)),
             "tasks": [task.task for task in todo.tasks],
         }
         for todo in planned.todos
     ]
+    slots = resolve(wanted).at_a_time
+    spent = [known[of] for todo in left if (of := (todo.action, todo.job.model)) in known]
+    total = costs.together(spent, slots) if spent else None
     if as_json:
-        print_json({"data_ready": planned.data_ready, "jobs": rows})
+        print_json({"data_ready": planned.data_ready, "seconds": total, "jobs": rows})
         return 0
-    print_table(rows)
-    left = len(planned.remaining)
-    print(f"\n{left} of {len(rows)} jobs would be run; nothing was.")
+    _print_plan(rows, len(left), len(left) - len(spent), total, slots)
     _print_advice(len(planned.kept_failures))
     return 0
+
+
+def _print_plan(
+    rows: list[dict[str, Any]], left: int, unknown: int, seconds: float | None, slots: int
+) -> None:
+    """The jobs, and what those that are left should cost."""
+    from genobench.report.numerals import duration
+
+    def cost(row: Mapping[str, Any]) -> str:
+        if row["action"] == "none":
+            return ""
+        return "not known" if row["seconds"] is None else duration(row["seconds"])
+
+    first = ("model", "seed", "state", "action")
+    print_table(
+        [{**{k: row[k] for k in first}, "cost": cost(row), "tasks": row["tasks"]} for row in rows]
+    )
+    print(f"\n{left} of {len(rows)} jobs would be run; nothing was.")
+    if seconds is not None:
+        at_a_time = f"{slots} at a time" if slots > 1 else "one at a time"
+        more = f"; of {unknown} more nothing is known" if unknown else ""
+        text = f"About {duration(seconds)}, {at_a_time}, by what old records say{more}."
+        print("\n".join(wrap(text, terminal_width())))
+    elif left:
+        print("What they take is not known: no old record is of such a job.")
 
 
 def _look_at(spec: DataSpec) -> None:
@@ -109,12 +143,12 @@ def _look_at(spec: DataSpec) -> None:
 
     Named data sets are left alone: looking at them may mean fetching them.
     """
+    from genobench.data.filesets import scan_sets
     from genobench.data.labels import read_labels
-    from genobench.data.plink_files import scan_plink
     from genobench.data.simulated_trait import SimulatedTrait
 
     if spec.is_path:
-        samples = scan_plink(spec.name).samples
+        samples = scan_sets(spec.name)[0].samples
         if SimulatedTrait.named(spec.trait) is None:
             read_labels(spec, samples, spec.pheno, None)
 
@@ -163,7 +197,8 @@ def _print_outcome(summary: Summary, tables: Tables, out: Path) -> None:
     print(show(tables, terminal_width(), failures=False))
     counts = ", ".join(f"{n} {status}" for status, n in sorted(summary.statuses.items()) if n)
     jobs = f"{summary.asked} job{'s' if summary.asked != 1 else ''}"
-    print(f"\n{jobs}: {counts}; {summary.kept} were there already; "
+    were = "was" if summary.kept == 1 else "were"
+    print(f"\n{jobs}: {counts}; {summary.kept} {were} there already; "
           f"{duration(summary.seconds)}")  # fmt: skip
     if summary.problems:
         print("\nWhat failed:")
@@ -181,17 +216,27 @@ def _print_outcome(summary: Summary, tables: Tables, out: Path) -> None:
 def leaderboard(options: Namespace) -> int:
     """``genobench leaderboard``."""
     from genobench.report import leaderboard as boards
-    from genobench.report.figures import write_headline
-    from genobench.report.headline import points
-    from genobench.report.learning import learned
-    from genobench.report.learning_figure import write_learning
 
     if options.check:
         if options.source is not None:
             raise GenobenchError("--check writes nothing: leave --from out")
-        found = boards.check(options.out, *cards())
+        with _keeping():
+            found = boards.check(options.out, *cards())
         print("\n".join(found) if found else f"{options.out}: every table agrees with its records")
         return 1 if found else 0
+    with _keeping():
+        print("\n".join(map(str, _leaderboard(options))))
+    return 0
+
+
+def _leaderboard(options: Namespace) -> list[Path]:
+    """Take over records, write tables, page and figures; what was written."""
+    from genobench.report import leaderboard as boards
+    from genobench.report.figures import write_headline
+    from genobench.report.headline import points
+    from genobench.report.learning import curves_of
+    from genobench.report.learning_figure import write_learning
+
     if options.source is not None:
         taken = boards.adopt(options.source, options.out)
         say(f"{len(taken)} records taken over from {options.source}")
@@ -200,7 +245,16 @@ def leaderboard(options: Namespace) -> int:
     for block in tables.blocks:
         if points(block):
             written += write_headline(block, options.out / block.name)
-        if learned(block):
+        if any(map(curves_of, block.records)):
             written.append(write_learning(block, options.out / block.name))
-    print("\n".join(map(str, written)))
-    return 0
+    return written
+
+
+@contextmanager
+def _keeping() -> Iterator[None]:
+    """No search for cyclic garbage: among millions of parts of records it costs the most time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

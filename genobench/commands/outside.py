@@ -6,7 +6,7 @@ import io
 import math
 import time
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from genobench.report.tables import Block
 
 STDOUT = "-"
+Tell = Callable[[str], None]
 Entries = Mapping[str, Mapping[str, Any]]  # model -> what a record holds of one task
 
 
@@ -37,16 +38,32 @@ def score(options: Namespace) -> int:
     -------
     0, whatever the verdicts are; 1 where a task could not be scored.
     """
+    _check_outputs(options)
+    report = judge(options, say)
+    _deliver(report, options)
+    return 1 if any(task.refused for task in report.tasks) else 0
+
+
+def judge(options: Namespace, tell: Tell) -> Report:
+    """What is known of a file: every task's table and verdicts.
+
+    Parameters
+    ----------
+    options
+        Those of the command that say what is read and asked: ``synthetic``, ``train``, ``test``,
+        ``reference``, ``pheno``, ``trait``, ``tasks``, ``seed``.
+    tell
+        Hears in a line what is going on.
+    """
     from genobench.report.outside import Report
 
-    _check_outputs(options)
     asked = _asked(options.tasks)
-    intake = read(options, say)
+    intake = read(options, tell)
     name = _name(options.synthetic)
-    levels = _levels(asked, intake, options.seed)
-    judged = [_judged(plugin, name, intake, levels, options.seed) for plugin in asked]
+    levels = _levels(asked, intake, options.seed, tell)
+    judged = [_judged(plugin, name, intake, levels, options.seed, tell) for plugin in asked]
     split = intake.split
-    report = Report(
+    return Report(
         file=name,
         people={
             "synthetic": intake.synthetic.n,
@@ -58,8 +75,6 @@ def score(options: Namespace) -> int:
         notes=intake.notes,
         tasks=tuple(judged),
     )
-    _deliver(report, options)
-    return 1 if any(task.refused for task in judged) else 0
 
 
 def _asked(names: Sequence[str] | None) -> list[TaskPlugin]:
@@ -80,7 +95,9 @@ def _name(bed: Path) -> str:
     return bed.name if bed.suffix == ".bed" else f"{bed.name}.bed"
 
 
-def _levels(asked: Sequence[TaskPlugin], intake: Intake, seed: int) -> dict[str, dict[str, Cohort]]:
+def _levels(
+    asked: Sequence[TaskPlugin], intake: Intake, seed: int, tell: Tell
+) -> dict[str, dict[str, Cohort]]:
     """Synthetic cohorts of the controls that each task is read against, by task and name.
 
     The ceiling and the floors of the task; where a leak is the floor, every known leak.
@@ -97,7 +114,7 @@ def _levels(asked: Sequence[TaskPlugin], intake: Intake, seed: int) -> dict[str,
         chosen = [n for n, p in known.items() if p.card.role in roles or n in floors]
         for name in chosen:
             if name not in made:
-                say(f"making the level {name}")
+                tell(f"making the level {name}")
                 made[name] = _level(known[name], intake, seed)
         wanted[task.card.name] = {name: made[name] for name in chosen}
     return wanted
@@ -143,6 +160,7 @@ def _judged(
     intake: Intake,
     levels: Mapping[str, Mapping[str, Cohort]],
     seed: int,
+    tell: Tell,
 ) -> Judged:
     """One task's table and verdicts, or why it cannot be scored."""
     from genobench.report.outside import Judged
@@ -150,19 +168,24 @@ def _judged(
 
     card = plugin.card
     try:
-        entries = _scored(plugin, name, intake, levels[card.name], seed)
+        entries = _scored(plugin, name, intake, levels[card.name], seed, tell)
     except GenobenchError as error:
         reason = str(error)
         if intake.unlabelled and "trait" in reason:  # the task cannot know why there is none
             reason = f"it needs labels, and there are none. {intake.unlabelled}"
-        say(f"{card.name}: not scored: {reason}")
+        tell(f"{card.name}: not scored: {reason}")
         return Judged(card, None, (), reason)
     block = _block(plugin, name, intake, entries, seed)
     return Judged(card, block, tuple(verdicts(block.tables[0], block, name)))
 
 
 def _scored(
-    plugin: TaskPlugin, name: str, intake: Intake, levels: Mapping[str, Cohort], seed: int
+    plugin: TaskPlugin,
+    name: str,
+    intake: Intake,
+    levels: Mapping[str, Cohort],
+    seed: int,
+    tell: Tell,
 ) -> dict[str, dict[str, Any]]:
     """What one task says of the file and of every level, in the form of a record's score.
 
@@ -187,13 +210,13 @@ def _scored(
         except GenobenchError as error:
             if model == name:
                 raise
-            say(f"{card.name}: no level {model}: {error}")
+            tell(f"{card.name}: no level {model}: {error}")
             continue
         entries[model] = {
             metric: {**asdict(estimate), "version": card.metrics[metric].version}
             for metric, estimate in validated(found, card).items()
         }
-        say(f"{card.name}: {model}, {time.monotonic() - began:.0f} s")
+        tell(f"{card.name}: {model}, {time.monotonic() - began:.0f} s")
     return entries
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from genobench.report.numerals import duration, number
+from genobench.report.plain import visible
 from genobench.run.events import Event, JobFinished, JobPhase, JobStarted, Listener, Progress, Said
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Lines:
         return True
 
     def _print(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(visible(text), file=sys.stderr, flush=True)
 
 
 class Board:
@@ -132,21 +133,21 @@ class Board:
     def __call__(self, event: Event) -> None:
         """Take in an event; failures stay on the screen."""
         if isinstance(event, Said):
-            self._said = event.text
-            self.print(event.text, markup=False, highlight=False)
+            self._said = visible(event.text)
+            self.print(self._said, markup=False, highlight=False)
             return
         self._progress, self._heard = event.progress, time.monotonic()
         if isinstance(event, JobStarted):
             title = _title(event.name, event.seed, event.what)
-            self._running[event.key] = (title, "load", time.monotonic())
+            self._running[event.key] = (visible(title), "load", time.monotonic())
         elif isinstance(event, JobPhase) and event.key in self._running:
             title, _, since = self._running[event.key]
-            detail = f"{event.phase}  {latest(event.learning)}"
+            detail = visible(f"{event.phase}  {latest(event.learning)}")
             self._running[event.key] = (title, detail, since)
         elif isinstance(event, JobFinished):
             self._running.pop(event.key, None)
             if event.problem or event.status != "ok":
-                self.print(ending(event), style="red", markup=False, highlight=False)
+                self.print(visible(ending(event)), style="red", markup=False, highlight=False)
 
     def __rich__(self) -> RenderableType:
         """Drawn four times a second."""

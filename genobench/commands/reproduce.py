@@ -68,8 +68,10 @@ def _look_up(path: Path, record: Mapping[str, Any], options: Namespace) -> Again
     if options.data is not None:
         given["name"] = options.data
     known = Store(path.parent.parent).specs()
-    model = options.model or known.get(record["software"]["plugin_sha256"]) or record["job"]["spec"]
-    if options.model is None and ".py:" in model and not Path(model.rpartition(":")[0]).is_file():
+    typed = options.model or known.get(record["software"]["plugin_sha256"])
+    model = typed or record["job"]["spec"]  # which may name what is installed, and no file
+    there = typed and Path(model.rpartition(":")[0]).is_file()
+    if options.model is None and ".py:" in model and not there:
         raise GenobenchError(
             f"{path}: its model lies in a file of somebody's own, {model}: say where with "
             f"--model path/to/{Path(model).name}"

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genobench import bounded, npy
 from genobench.commands.making import data_spec, say
 from genobench.errors import GenobenchError
 
@@ -48,6 +49,7 @@ def _fit(options: Namespace, entrant: Entrant, suite: Suite, spec: DataSpec) -> 
     from genobench.generator import Budget
     from genobench.run.environment import cores
     from genobench.run.executor import resolve_device
+    from genobench.run.seal import seal
     from genobench.seeds import derive
 
     plugin = entrant.plugin
@@ -74,6 +76,7 @@ def _fit(options: Namespace, entrant: Entrant, suite: Suite, spec: DataSpec) -> 
         "spec": plugin.spec,
         "model": entrant.name,
         "plugin_sha256": plugin.checksum,
+        "seal": "" if plugin.module else seal(plugin.spec),
         "trait": {"name": trait.name, "kind": trait.kind},
         "people": people.n,
         "seed": options.seed,
@@ -161,7 +164,7 @@ def _save_labels(folder: Path, trait: Trait) -> None:
     """The labels in ascending order: their distribution is needed, not whose they are."""
     import numpy as np
 
-    np.save(folder / "labels.npy", np.sort(trait.values))
+    npy.save(folder / "labels.npy", np.sort(trait.values))
 
 
 def sample(options: Namespace) -> int:
@@ -174,12 +177,16 @@ def sample(options: Namespace) -> int:
     from genobench.seeds import derive
 
     about, variants, labels = _fitted(options.model)
+    _require_ours(options.model, about)
     plugin = find_generator(about["spec"])
     if plugin.checksum != about["plugin_sha256"]:
         say(f"note: {plugin.card.name} has changed since it was fitted")
     with _blamed(plugin):
         generator = load(plugin.card, plugin.load(), options.model)
-    labels = _drawn(labels, options.people, options.seed)
+    if options.labels == "balanced":
+        labels = _balanced(labels, options.people or len(labels), about["trait"])
+    else:
+        labels = _drawn(labels, options.people, options.seed)
     seed = derive(options.seed, "sample", about["model"])
     with _blamed(plugin):
         drawn = generator.sample(labels, seed=seed)
@@ -190,13 +197,25 @@ def sample(options: Namespace) -> int:
     return 0
 
 
+def _require_ours(folder: Path, about: Mapping[str, Any]) -> None:
+    """Refuse code that a folder from elsewhere names; only who types a path may have it run."""
+    from genobench.run.seal import is_ours
+
+    spec = str(about["spec"])
+    if ".py:" in spec and not is_ours(spec, about.get("seal", "")):
+        raise GenobenchError(
+            f"{folder}: its model lies in a file, {spec}, and was not fitted by you on this "
+            "machine: read that file, and fit it again here if you trust it"
+        )
+
+
 def _fitted(folder: Path) -> tuple[dict[str, Any], pd.DataFrame, Labels]:
     """What `fit` left: description, variants, labels."""
     import numpy as np
     import pandas as pd
 
     try:
-        about = json.loads((folder / ABOUT).read_text())
+        about = bounded.read_json(folder / ABOUT)
         text = dict.fromkeys(("chrom", "id", "counted", "other"), str)
         variants = pd.read_csv(folder / "variants.tsv", sep="\t", dtype=text, keep_default_na=False)
         labels = np.load(folder / "labels.npy", allow_pickle=False)
@@ -215,6 +234,17 @@ def _drawn(labels: Labels, people: int | None, seed: int) -> Labels:
     if people is None or people == len(labels):
         return stream.permutation(labels)
     return stream.choice(labels, size=people)
+
+
+def _balanced(labels: Labels, people: int, trait: Mapping[str, Any]) -> Labels:
+    """As many of each class as of the other; of an odd number, one more of the controls."""
+    import numpy as np
+
+    if trait["kind"] != "binary":
+        raise GenobenchError(
+            f"--labels balanced: {trait['name']} is a quantity and has no classes; leave it out"
+        )
+    return np.resize(np.unique(labels), people).astype(labels.dtype)
 
 
 def synthetic_cohort(rows: Genotypes, variants: pd.DataFrame, trait: Trait) -> Cohort:

@@ -12,6 +12,7 @@ WITHOUT = {  # counts of `Labels`: why somebody is left out, as a step of qualit
     "without_label": ("no label", "no value of the trait"),
     "without_covariates": ("no covariate", "a value of a covariate is missing"),
     "other_populations": ("population", "of neither population asked for"),
+    "incomplete": ("call rate in the files", "called at less than 0.95 of all SNPs"),
 }
 
 

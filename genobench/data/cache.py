@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import IO, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from genobench import npy
 from genobench.cohort import Cohort, Trait
 from genobench.errors import GenobenchError
 
@@ -44,7 +46,7 @@ def store(cohort: Cohort, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
-            np.savez(file, **arrays)
+            _write_npz(file, arrays)
         part.replace(path)
     except OSError as error:
         raise GenobenchError(
@@ -54,6 +56,14 @@ def store(cohort: Cohort, path: Path) -> None:
     finally:
         if part.is_file():
             part.unlink()
+
+
+def _write_npz(file: IO[bytes], arrays: dict[str, NDArray[Any]]) -> None:
+    """As ``numpy.savez``, which on a full disk leaves its archive open."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                npy.write(member, array)
 
 
 def fetch(path: Path) -> Cohort | None:
@@ -68,7 +78,8 @@ def fetch(path: Path) -> Cohort | None:
                 trait = Trait(label, cast(Kind, kind), content[name])
         variants, samples = _table(content, "variants"), _table(content, "samples")
         return Cohort(content["genotypes"], variants, samples, trait)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, MemoryError, zlib.error, zipfile.BadZipFile,
+            GenobenchError):  # fmt: skip
         return None  # the caller makes it again
 
 

@@ -2,7 +2,8 @@
 
 Three ways, by what there is: a data set that fits in memory is loaded whole; with external summary
 statistics only its best SNPs are loaded; a larger one is split first, streamed past the training
-people, and its best SNPs are loaded.
+people (`genobench.data.streamed`), and its best SNPs are loaded. Where even those that clumping
+looks at do not fit in memory, they are clumped in the files.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from genobench.cohort import MISSING, Cohort, Genotypes, Trait
-from genobench.data import catalogue, kinship, quality, summary
+from genobench.cohort import Cohort, Genotypes, Trait
+from genobench.data import catalogue, kinship, streamed, summary
 from genobench.data.gwas import (
     CLUMP_CANDIDATES,
     Association,
     NullModel,
-    concatenated,
     principal_components,
 )
 from genobench.data.labels import NOBODY, Labels
 from genobench.data.prepare import SNPS, DataSpec
+from genobench.data.scan import sound
 from genobench.data.source import Source
 from genobench.data.split import (
     SplitIndices,
@@ -58,6 +59,8 @@ class Candidates:
         control.
     relatives, selection
         For the report.
+    unfit
+        Over the labelled people: called at too few of all SNPs of the source; None: not looked at.
     ranking, everywhere
         All usable SNPs, the strongest first, and the association at every SNP of the source, where
         ``columns`` are the best of these.
@@ -71,6 +74,7 @@ class Candidates:
     selection: dict[str, Any]
     ranking: NDArray[np.int64] | None = None
     everywhere: Association | None = None
+    unfit: NDArray[np.bool_] | None = None
 
     def best(self, count: int) -> Candidates:
         """The same with the ``count`` strongest SNPs, or with all that are usable."""
@@ -101,29 +105,106 @@ def find_candidates(
     wanted = spec.snps or min(SNPS, m)
     if wanted > m:
         raise GenobenchError(f"--snps {wanted}: {spec.name} has {m} SNPs")
-    spare = wanted * (SPARE if spec.clump_r2 is None else CLUMP_CANDIDATES)
     if spec.gwas is not None:
-        say(f"matching {spec.gwas}")
-        matched = summary.match(read_summary(spec.gwas, source.variants), source.variants)
-        if spec.snps is not None and matched.counts["matched"] < spec.snps:
-            raise GenobenchError(
-                f"{spec.gwas}: {matched.counts['matched']} lines match a SNP of {spec.name}, fewer "
-                f"than --snps {spec.snps}"
-            )
-        ranking = _ranking(matched.association, matched.matched)
-        selection = {"source": "external", "summary_statistics": matched.counts}
-        found = Candidates(None, None, None, None, {}, selection, ranking, matched.association)
-        return found.best(spare)
+        return _external(spec, source, labels, wanted, say, population)
     if len(labels.people) * m <= IN_MEMORY:
         return Candidates(None, None, None, None, {}, {"source": "training people"})
     say("larger than memory: association is streamed")
+    return _own(spec, source, labels, wanted, say, population)
+
+
+def _own(
+    spec: DataSpec,
+    source: Source,
+    labels: Labels,
+    wanted: int,
+    say: Callable[[str], None],
+    population: NDArray[Any] | None,
+) -> Candidates:
+    """The best SNPs of a file larger than memory, by association in its training people."""
     group, relatives = _groups_of_source(spec, source, labels)
     split = _split(spec, labels.trait, group, population)
-    association, sound, selection = _streamed(spec, source, labels, split)
-    ranking = _ranking(association, sound)
-    return Candidates(None, None, split, group, relatives, selection, ranking, association).best(
-        spare
+    count = _component_count(spec)
+    found, components = streamed.associated(
+        source,
+        labels,
+        split.train,
+        lambda: _components_of_source(spec, source, labels.people[split.train]),
+        recipe=["components", count],
+        say=say,
     )
+    usable, account = sound(found, source.variants)
+    selection = {
+        "source": "training people",
+        **_tested_summary(found.association, components),
+        "dropped_unread": account,
+    }
+    everywhere = Candidates(
+        None,
+        None,
+        split,
+        group,
+        relatives,
+        selection,
+        _ranking(found.association, usable),
+        found.association,
+        found.incomplete(labels.people),
+    )
+    return _narrowed(spec, source, labels, everywhere, wanted)
+
+
+def _external(
+    spec: DataSpec,
+    source: Source,
+    labels: Labels,
+    wanted: int,
+    say: Callable[[str], None],
+    population: NDArray[Any] | None,
+) -> Candidates:
+    """The best SNPs by somebody else's summary statistics."""
+    assert spec.gwas is not None
+    say(f"matching {spec.gwas}")
+    matched = summary.match(read_summary(spec.gwas, source.variants), source.variants)
+    if spec.snps is not None and matched.counts["matched"] < spec.snps:
+        raise GenobenchError(
+            f"{spec.gwas}: {matched.counts['matched']} lines match a SNP of {spec.name}, fewer "
+            f"than --snps {spec.snps}"
+        )
+    ranking = _ranking(matched.association, matched.matched)
+    selection = {"source": "external", "summary_statistics": matched.counts}
+    found = Candidates(None, None, None, None, {}, selection, ranking, matched.association)
+    if spec.clump_r2 is not None and _too_many(labels, wanted):  # LD is of training people
+        group, relatives = _groups_of_source(spec, source, labels)
+        split = _split(spec, labels.trait, group, population)
+        found = replace(found, split=split, group=group, relatives=relatives)
+    return _narrowed(spec, source, labels, found, wanted)
+
+
+def _narrowed(
+    spec: DataSpec, source: Source, labels: Labels, found: Candidates, wanted: int
+) -> Candidates:
+    """As many of the best SNPs as are to be loaded; clumped first where that would be too many."""
+    if spec.clump_r2 is None:
+        return found.best(wanted * SPARE)
+    if not _too_many(labels, wanted):
+        return found.best(wanted * CLUMP_CANDIDATES)
+    assert found.ranking is not None
+    assert found.everywhere is not None
+    assert found.split is not None
+    ranking = streamed.unlinked(
+        source,
+        labels.people[found.split.train],
+        found.ranking[: wanted * CLUMP_CANDIDATES],
+        found.everywhere,
+        r2=spec.clump_r2,
+        most=wanted * CLUMP_CANDIDATES,
+    )
+    return replace(found, ranking=ranking).best(wanted * SPARE)
+
+
+def _too_many(labels: Labels, wanted: int) -> bool:
+    """Whether all SNPs that clumping looks at would not fit in memory."""
+    return len(labels.people) * wanted * CLUMP_CANDIDATES > IN_MEMORY
 
 
 def settle_split(
@@ -193,51 +274,35 @@ def tested(
     trait = Trait(cohort.trait.name, cohort.trait.kind, cohort.trait.values[train])
     null = NullModel(trait, np.hstack([covariates[train], scores]))
     association = null.test(cohort.genotypes, train)
-    return association, _tested_summary(association, scores)
+    return association, _tested_summary(association, scores.shape[1])
 
 
-def _streamed(
-    spec: DataSpec, source: Source, labels: Labels, split: SplitIndices
-) -> tuple[Association, NDArray[np.bool_], dict[str, Any]]:
-    """The same, from the file, a block of SNPs at a time; and which SNPs look sound there."""
-    people = labels.people[split.train]
-    spaced = _spaced(len(source.variants), 1_000)
-    some = source.read(people, spaced)
-    scores = _components(spec, some.genotypes, some.variants, np.arange(len(people)))
-    del some
-    trait = Trait(labels.trait.name, labels.trait.kind, labels.trait.values[split.train])
-    null = NullModel(trait, np.hstack([labels.covariates[split.train], scores]))
-    parts, sound = [], []
-    for _, block in source.blocks(people):
-        parts.append(null.test(block))
-        sound.append(_sound(block))
-    association = concatenated(parts)
-    selection = {"source": "training people", **_tested_summary(association, scores)}
-    return association, np.concatenate(sound), selection
-
-
-def _sound(block: Genotypes) -> NDArray[np.bool_]:
-    """Quality control's limits on calls and frequency, before there is a cohort to control."""
-    limits = quality.Thresholds()
-    frequency = quality.called_frequencies(block)
-    called = (block != MISSING).mean(axis=0) >= limits.call_rate_variant
-    return np.asarray(called & (np.minimum(frequency, 1 - frequency) >= limits.maf))
-
-
-def _tested_summary(association: Association, scores: NDArray[np.float64]) -> dict[str, Any]:
+def _tested_summary(association: Association, components: int) -> dict[str, Any]:
     return {
         "tested": len(association.z),
-        "components": scores.shape[1],
+        "components": components,
         "genomic_control": association.genomic_control,
         "smallest_p": float(association.p.min(initial=1.0)),
     }
+
+
+def _components_of_source(
+    spec: DataSpec, source: Source, people: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The same as `_components`, of SNPs evenly spaced over a file."""
+    some = source.read(people, _spaced(len(source.variants), 1_000))
+    return _components(spec, some.genotypes, some.variants, np.arange(len(people)))
+
+
+def _component_count(spec: DataSpec) -> int:
+    return COMPONENTS if spec.is_path else catalogue.find(spec.name).components
 
 
 def _components(
     spec: DataSpec, genotypes: Genotypes, variants: pd.DataFrame, people: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """(people, c) principal components of nearly independent SNPs."""
-    count = COMPONENTS if spec.is_path else catalogue.find(spec.name).components
+    count = _component_count(spec)
     if count == 0:
         return np.zeros((len(people), 0))
     thin = people[:: max(1, -(-len(people) // 5_000))]

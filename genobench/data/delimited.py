@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import gzip
 import zlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -14,6 +16,7 @@ import pandas as pd
 from genobench.errors import GenobenchError
 
 CUT_OFF = (EOFError, zlib.error, gzip.BadGzipFile)  # what a spoilt .gz raises while it is read
+LONGEST_LINE = 2**24  # characters
 MISSING_TEXT = frozenset({"", "na", "n/a", "nan", "."})
 
 
@@ -41,8 +44,8 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.Dat
     """
     path = Path(path)
     try:
-        with opened_text(path) as lines:
-            return _parsed(lines, path, columns)
+        with opened_text(path) as file:
+            return _parsed(lines_of(file, path), path, columns)
     except CUT_OFF as error:
         raise GenobenchError(cut_off(path)) from error
     except OSError as error:
@@ -60,12 +63,22 @@ def opened_text(path: Path) -> TextIO:
     return path.open(encoding="utf-8-sig")
 
 
+def lines_of(file: TextIO, path: Path) -> Iterator[str]:
+    """Its lines, none of them endless: a small .gz may hold one of many gigabytes."""
+    for line in iter(partial(file.readline, LONGEST_LINE), ""):
+        if len(line) == LONGEST_LINE:
+            raise GenobenchError(
+                f"{path}: not a text table: a line of it has {LONGEST_LINE:,} characters or more"
+            )
+        yield line
+
+
 def cut_off(path: Path) -> str:
     """Message for a .gz whose end is lost or whose middle is spoilt."""
     return f"{path}: packed, but cut off or damaged: copy or download it again"
 
 
-def _parsed(lines: TextIO, path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
+def _parsed(lines: Iterator[str], path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
     """Header, then rows; only the columns wanted are kept, equal texts are stored once."""
     separator, names, offset = _header(lines, path)
     ids = [c for c in ("FID", "IID") if c in names]
@@ -91,7 +104,7 @@ def _parsed(lines: TextIO, path: Path, columns: Sequence[str] | None) -> pd.Data
     return table.assign(**{c: blanked(table[c]) for c in wanted if c not in ids})
 
 
-def _header(lines: TextIO, path: Path) -> tuple[str | None, list[str], int]:
+def _header(lines: Iterable[str], path: Path) -> tuple[str | None, list[str], int]:
     """Separator, column names (ids under their plain names), and the number of that line."""
     for number, line in enumerate(lines, start=1):
         if line.startswith("##") or not line.strip():
@@ -105,8 +118,8 @@ def _header(lines: TextIO, path: Path) -> tuple[str | None, list[str], int]:
                 f"{path}, line {number}: no column IID among {', '.join(names[:8])}; the first "
                 "line names the columns: FID IID and then the values"
             )
-        if repeated := sorted({n for n in names if names.count(n) > 1}):
-            raise GenobenchError(f"{path}, line {number}: column {repeated[0]} occurs twice")
+        if repeated := sorted(n for n, count in Counter(names).items() if count > 1):
+            raise GenobenchError(f"{path}, line {number}: column {repeated[0]!r} occurs twice")
         return separator, names, number
     raise GenobenchError(f"{path}: empty; it needs a header FID IID ... and a line per person")
 

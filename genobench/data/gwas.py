@@ -53,6 +53,57 @@ def concatenated(parts: list[Association]) -> Association:
     )
 
 
+@dataclass(frozen=True)
+class ScoreTest:
+    """From the sums over people to the tests of SNPs.
+
+    Attributes
+    ----------
+    binary
+        Normal test; else the t test of the partial correlation.
+    degrees
+        People less the rank of the null model.
+    residual_squares
+        Sum of squares of the null model's residuals.
+    """
+
+    binary: bool
+    degrees: int
+    residual_squares: float
+
+    def association(
+        self,
+        score: NDArray[np.float64],
+        total: NDArray[np.float64],
+        projected: NDArray[np.float64],
+    ) -> Association:
+        """Tests of SNPs of centred dosage g; u, w and Q are residuals, weights and null basis.
+
+        Parameters
+        ----------
+        score, total, projected
+            (m,) sum g u, (m,) sum w g^2, (c, m) Q' w^(1/2) g.
+        """
+        variance = total - (projected**2).sum(axis=0)
+        tested = variance > 1e-6 * np.maximum(total, 1.0)
+        safe = np.where(tested, variance, 1.0)
+        beta = np.where(tested, score / safe, 0.0)
+        if self.binary:
+            z = np.where(tested, score / np.sqrt(safe), 0.0)
+            return Association(z, 2 * stats.norm.sf(np.abs(z)), beta)
+        return Association(*self._t_test(np.where(tested, score, 0.0), safe), beta)
+
+    def _t_test(
+        self, score: NDArray[np.float64], variance: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Partial correlation r of SNP and trait: t = r sqrt(df / (1 - r2)), as in OLS."""
+        df = self.degrees - 1
+        explained = np.minimum(score**2 / (variance * self.residual_squares), 1 - 1e-15)
+        t = np.sign(score) * np.sqrt(df * explained / (1 - explained))
+        p = 2 * stats.t.sf(np.abs(t), df)
+        return np.sign(t) * stats.norm.isf(np.maximum(p, 1e-300) / 2), p
+
+
 class NullModel:
     """The trait explained by intercept and covariates alone.
 
@@ -81,6 +132,7 @@ class NullModel:
         # orthonormal basis of W^(1/2) C: projecting it out is one product per chunk
         self.basis = np.linalg.qr(root * C)[0]
         self.root = root[:, 0]
+        self.test_of = ScoreTest(self.binary, self.degrees, float((self.residual**2).sum()))
 
     def test(
         self, genotypes: Genotypes, people: NDArray[np.int64] | slice = slice(None)
@@ -101,6 +153,10 @@ class NullModel:
         ]
         return concatenated(parts)
 
+    def vectors(self) -> NDArray[np.float64]:
+        """(c, n) whose products with dosages hold the test: residual, weighted basis, weight."""
+        return np.vstack([self.residual, (self.root[:, None] * self.basis).T, self.weight])
+
     def _test(self, chunk: Genotypes) -> Association:
         dtype: Any = np.float32 if len(chunk) > PC_PEOPLE else np.float64  # for memory
         G = _centred(chunk, dtype)
@@ -108,24 +164,7 @@ class NullModel:
         G *= self.root.astype(dtype)[:, None]
         projected = (self.basis.astype(dtype).T @ G).astype(np.float64)
         total = np.einsum("ij,ij->j", G, G).astype(np.float64)
-        variance = total - (projected**2).sum(axis=0)
-        tested = variance > 1e-6 * np.maximum(total, 1.0)
-        safe = np.where(tested, variance, 1.0)
-        beta = np.where(tested, score / safe, 0.0)
-        if self.binary:
-            z = np.where(tested, score / np.sqrt(safe), 0.0)
-            return Association(z, 2 * stats.norm.sf(np.abs(z)), beta)
-        return Association(*self._t_test(np.where(tested, score, 0.0), safe), beta)
-
-    def _t_test(
-        self, score: NDArray[np.float64], variance: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Partial correlation r of SNP and trait: t = r sqrt(df / (1 - r2)), as in OLS."""
-        df = self.degrees - 1
-        explained = np.minimum(score**2 / (variance * (self.residual**2).sum()), 1 - 1e-15)
-        t = np.sign(score) * np.sqrt(df * explained / (1 - explained))
-        p = 2 * stats.t.sf(np.abs(t), df)
-        return np.sign(t) * stats.norm.isf(np.maximum(p, 1e-300) / 2), p
+        return self.test_of.association(score, total, projected)
 
 
 def principal_components(

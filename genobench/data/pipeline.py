@@ -16,6 +16,7 @@ from genobench.data import (
     audit,
     catalogue,
     choice,
+    filesets,
     gwas,
     plink,
     public,
@@ -66,6 +67,7 @@ def run(spec: DataSpec, say: Say) -> tuple[Split, dict[str, Any]]:
     say(account.people_line(labels.counts, labels.trait.name))
     theirs = None if population is None else population[labels.people]
     candidates = choice.find_candidates(spec, opened.source, labels, say, theirs)
+    labels = _told_of(labels, candidates)
     chosen = _chosen(spec, opened, labels, candidates, theirs, truth, say)
     cohort, checked, indices, group, relatives, selected, selection = chosen
     say(account.relatives_line(relatives))
@@ -98,7 +100,7 @@ def run(spec: DataSpec, say: Say) -> tuple[Split, dict[str, Any]]:
 def _open(spec: DataSpec, say: Say) -> _Opened:
     """Genotypes of a path, of the simulation, or of a public data set."""
     if spec.is_path:
-        return _Opened(PlinkSource(plink.scan_plink(spec.name)), spec.pheno, None)
+        return _Opened(PlinkSource(*filesets.scan_sets(spec.name)), spec.pheno, None)
     if catalogue.find(spec.name).files:
         local = public.get(spec.name, say=say)
         return _Opened(PlinkSource(plink.scan_plink(local.bed)), spec.pheno or local.pheno, None)
@@ -162,6 +164,13 @@ def _of_populations(spec: DataSpec, labels: Labels, population: NDArray[Any] | N
     )
 
 
+def _told_of(labels: Labels, candidates: choice.Candidates) -> Labels:
+    """Labels whose counts say how many people the pass over all SNPs rejects."""
+    if candidates.unfit is None:
+        return labels
+    return replace(labels, counts={**labels.counts, "incomplete": int(candidates.unfit.sum())})
+
+
 def _loaded(
     opened: _Opened,
     labels: Labels,
@@ -170,18 +179,21 @@ def _loaded(
     truth: Truth | None,
 ) -> Cohort:
     """Labelled people and candidate SNPs, numbered, with trait, population and true effects."""
-    cohort = opened.source.read(labels.people, candidates.columns)
+    unfit = candidates.unfit
+    rows = np.arange(len(labels.people)) if unfit is None else np.flatnonzero(~unfit)
+    cohort = opened.source.read(labels.people[rows], candidates.columns)
     samples = cohort.samples.drop(columns="phenotype", errors="ignore")
-    samples[ROW] = np.arange(cohort.n)
+    samples[ROW] = rows
     if population is not None:
-        samples["population"] = population
+        samples["population"] = population[rows]
     variants = cohort.variants.drop(columns=["causal", "beta"], errors="ignore")
     if truth is not None:
         beta = truth.beta if candidates.columns is None else truth.beta[candidates.columns]
         variants = variants.assign(causal=beta != 0, beta=beta)
-        samples[GENETIC] = truth.genetic[labels.people]
+        samples[GENETIC] = truth.genetic[labels.people[rows]]
     variants = variants.assign(**{COLUMN: np.arange(cohort.m)})
-    return Cohort(cohort.genotypes, variants, samples, labels.trait)
+    trait = replace(labels.trait, values=labels.trait.values[rows])
+    return Cohort(cohort.genotypes, variants, samples, trait)
 
 
 class _Chosen(NamedTuple):

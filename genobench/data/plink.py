@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,11 +21,32 @@ from genobench.cohort import Cohort, Genotypes, Trait
 from genobench.data.plink_files import BIM_COLUMNS, MAGIC, PlinkFiles, prefix_of, scan_plink
 from genobench.errors import GenobenchError
 
-__all__ = ["PlinkFiles", "genotype_blocks", "read_plink", "scan_plink", "write_plink"]
+__all__ = [
+    "PlinkFiles",
+    "genotype_blocks",
+    "packed",
+    "packed_blocks",
+    "read_plink",
+    "scan_plink",
+    "write_blocks",
+    "write_plink",
+]
 
 BLOCK_CELLS = 2**24  # calls decoded at a time; pandas-plink needs about 7 bytes for each
 # 2-bit code of -1 / 0 / 1 / 2 copies of A1: missing 01, homozygous A2 11, heterozygous 10, A1 00
 CODE = np.array([0b01, 0b11, 0b10, 0b00], dtype=np.uint8)
+ABSENT = 3  # a missing call among copies that are unpacked
+
+
+def _copies_in_bytes() -> NDArray[np.uint8]:
+    """(256, 4) copies of A1 of the four people in each byte, `ABSENT` = missing."""
+    codes = np.arange(256, dtype=np.uint8)[:, None] >> np.arange(0, 8, 2, dtype=np.uint8) & 3
+    copies_of = np.empty(4, dtype=np.uint8)
+    copies_of[CODE] = ABSENT, 0, 1, 2
+    return np.asarray(copies_of[codes])
+
+
+COPIES = _copies_in_bytes()
 
 
 def read_plink(
@@ -79,7 +100,7 @@ def genotype_blocks(
     step = chunk or max(1, BLOCK_CELLS // files.n)
     with tempfile.TemporaryDirectory(prefix="genobench-") as folder:
         bed, columns = _gathered(files, columns, Path(folder))
-        calls = _opened(bed, files.n, Path(folder), step)
+        calls = opened(bed, files.n, Path(folder), step)
         for start in range(0, len(columns), step):
             wanted = columns[start : start + step]
             with warnings.catch_warnings():
@@ -89,6 +110,27 @@ def genotype_blocks(
             np.nan_to_num(dosage, copy=False, nan=-1)
             block = dosage.astype(np.int8)
             yield start, block if everyone else block[rows]
+
+
+def packed_blocks(
+    files: PlinkFiles, *, first: int = 0, step: int
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Bytes of the .bed as they are, for passes that unpack a little at a time (see `COPIES`).
+
+    Yields
+    ------
+    start, block
+        First variant, and (k, people / 4) bytes of at most ``step`` variants.
+    """
+    width = -(-files.n // 4)
+    with files.bed.open("rb") as file:
+        file.seek(3 + first * width)
+        for start in range(first, files.m, step):
+            size = min(step, files.m - start) * width
+            block = np.fromfile(file, np.uint8, size)
+            if block.size != size:
+                raise GenobenchError(f"{files.bed}: has become shorter while it was read")
+            yield start, block.reshape(-1, width)
 
 
 def write_plink(cohort: Cohort, prefix: str | Path) -> Path:
@@ -108,19 +150,50 @@ def write_plink(cohort: Cohort, prefix: str | Path) -> Path:
         When the folder cannot be written, or when a name cannot stand in a PLINK table (empty, or
         with white space), or a quantitative value is -9, which PLINK reads as missing.
     """
+    fam = _fam_text(cohort.samples, cohort.trait)
+    step = max(1, BLOCK_CELLS // max(cohort.n, 1))
+    blocks = (cohort.genotypes[:, start : start + step].T for start in range(0, cohort.m, step))
+    return _write(prefix, _bim_text(cohort.variants), blocks, lambda: fam)
+
+
+def write_blocks(
+    prefix: str | Path,
+    variants: pd.DataFrame,
+    blocks: Iterable[Genotypes],
+    people: Callable[[], tuple[pd.DataFrame, Trait | None]],
+) -> Path:
+    """As `write_plink`, of genotypes that are never there as a whole.
+
+    Parameters
+    ----------
+    variants
+        m rows.
+    blocks
+        (k, n) genotypes of the next variants, m in all.
+    people
+        Asked for samples and trait after the last block.
+    """
+    return _write(prefix, _bim_text(variants), blocks, lambda: _fam_text(*people()))
+
+
+def _write(
+    prefix: str | Path, bim: str, blocks: Iterable[Genotypes], fam: Callable[[], str]
+) -> Path:
+    """The three files; ``fam`` is asked for last."""
     base = prefix_of(prefix)
-    tables = {"fam": _fam_text(cohort), "bim": _bim_text(cohort)}
     parts: dict[Path, Path] = {}
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
         for ending in ("fam", "bim", "bed"):  # .bed last: where it is, the tables are
             part = base.parent / f".{base.name}.{os.getpid()}.{ending}.part"
             parts[part] = Path(f"{base}.{ending}")
-            with part.open("wb") as file:
-                if ending == "bed":
-                    _write_bed(cohort.genotypes, file)
-                else:
-                    file.write(tables[ending].encode())
+        part_of = {final.suffix: part for part, final in parts.items()}
+        part_of[".bim"].write_bytes(bim.encode())
+        with part_of[".bed"].open("wb") as file:
+            file.write(MAGIC + b"\x01")
+            for block in blocks:
+                file.write(packed(block).tobytes())
+        part_of[".fam"].write_bytes(fam().encode())
         for part, final in parts.items():
             part.replace(final)
     except OSError as error:
@@ -169,7 +242,7 @@ def _gathered(
     return bed, np.arange(len(columns))
 
 
-def _opened(bed: Path, n: int, folder: Path, step: int) -> Any:
+def opened(bed: Path, n: int, folder: Path, step: int) -> Any:
     """Lazy (n, m) array of A1 counts, NaN = missing.
 
     pandas-plink guesses types of ids and honours quotation marks; the tables it is given here are
@@ -197,36 +270,30 @@ def _slice_or(index: NDArray[np.intp]) -> slice | NDArray[np.intp]:
     return index
 
 
-def _write_bed(genotypes: Genotypes, file: BinaryIO) -> None:
-    """Pack four people to a byte, the first in the lowest bits, variant after variant."""
-    n, m = genotypes.shape
-    file.write(MAGIC + b"\x01")
-    step = max(1, BLOCK_CELLS // max(n, 1))
-    for start in range(0, m, step):
-        block = genotypes[:, start : start + step].T  # (k, n)
-        codes = np.zeros((len(block), -(-n // 4) * 4), dtype=np.uint8)
-        codes[:, :n] = CODE[block + 1]
-        file.write(
-            (
-                codes[:, 0::4] | codes[:, 1::4] << 2 | codes[:, 2::4] << 4 | codes[:, 3::4] << 6
-            ).tobytes()
-        )
+def packed(block: Genotypes) -> NDArray[np.uint8]:
+    """(k, n / 4) bytes of (k, n) genotypes: four people each, the first in the lowest bits."""
+    k, n = block.shape
+    codes = np.zeros((k, -(-n // 4) * 4), dtype=np.uint8)
+    codes[:, :n] = CODE[block + 1]
+    parts = codes[:, 0::4] | codes[:, 1::4] << 2 | codes[:, 2::4] << 4 | codes[:, 3::4] << 6
+    return np.asarray(parts, dtype=np.uint8)
 
 
-def _bim_text(cohort: Cohort) -> str:
+def _bim_text(variants: pd.DataFrame) -> str:
     """Lines of the .bim."""
-    table = cohort.variants
-    cm = table["cm"].map("{:.10g}".format) if "cm" in table else pd.Series("0", index=table.index)
-    columns = {**{c: table[c] for c in BIM_COLUMNS if c != "cm"}, "cm": cm}
+    cm = pd.Series("0", index=variants.index)
+    if "cm" in variants:
+        cm = variants["cm"].map("{:.10g}".format)
+    columns = {**{c: variants[c] for c in BIM_COLUMNS if c != "cm"}, "cm": cm}
     return _lines(pd.DataFrame(columns)[list(BIM_COLUMNS)], "variant", "id")
 
 
-def _fam_text(cohort: Cohort) -> str:
+def _fam_text(samples: pd.DataFrame, trait: Trait | None) -> str:
     """Lines of the .fam."""
-    table = cohort.samples[["fid", "iid", "sex"]].copy()
+    table = samples[["fid", "iid", "sex"]].copy()
     table.insert(2, "father", "0")
     table.insert(3, "mother", "0")
-    table["phenotype"] = _phenotype(cohort.trait, cohort.n)
+    table["phenotype"] = _phenotype(trait, len(samples))
     return _lines(table, "person", "iid")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from genobench.errors import GenobenchError
 MAGIC = b"\x6c\x1b"  # then \x01 when each variant is one run of bytes, \x00 when each person is
 BIM_COLUMNS = ("chrom", "id", "cm", "pos", "counted", "other")
 FAM_COLUMNS = ("fid", "iid", "father", "mother", "sex", "phenotype")
+LARGEST = 2**53  # no position and no map lies beyond
 LOOKED_AT = (1_000, 100)  # variants, and bytes of each, that tell of lines too few or too many
 CERTAIN = 100  # variants from which on two copies of A1 at all of them are no person's
 OTHERS = 0.9  # of these variants, at which nobody else may have them
@@ -97,22 +100,24 @@ def _alternatives(prefix: Path) -> str:
 def _table(path: Path, names: tuple[str, ...]) -> pd.DataFrame:
     """Headless table as text; a line with another number of columns is named."""
     try:
-        table = pd.read_csv(
-            path,
-            sep=r"\s+",
-            header=None,
-            names=[*names, "surplus"],
-            dtype=str,
-            index_col=False,
-            na_values=[],
-            keep_default_na=False,
-            quoting=csv.QUOTE_NONE,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # of fields that it drops
+            table = pd.read_csv(
+                path,
+                sep=r"\s+",
+                header=None,
+                names=[*names, "surplus"],
+                dtype=str,
+                index_col=False,
+                na_values=[],
+                keep_default_na=False,
+                quoting=csv.QUOTE_NONE,
+            )
         table = table.fillna("")
         whole = bool((table["surplus"] == "").all() and (table[names[-1]] != "").all())
     except UnicodeDecodeError as error:
         raise GenobenchError(f"{path}: not a text file ({error})") from error
-    except pd.errors.ParserError:
+    except (pd.errors.ParserError, pd.errors.ParserWarning):
         whole = False
     if not whole:
         raise GenobenchError(_ragged(path, names))
@@ -125,7 +130,7 @@ def _ragged(path: Path, names: tuple[str, ...]) -> str:
     """Message that names the first line of another width."""
     with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
-            if line.strip() and (width := len(line.split())) != len(names):
+            if (width := len(_fields(line))) not in (0, len(names)):
                 return (
                     f"{path}, line {number}: {width} column(s) where a {path.suffix} has "
                     f"{len(names)}: {', '.join(names)}"
@@ -133,12 +138,19 @@ def _ragged(path: Path, names: tuple[str, ...]) -> str:
     return f"{path}: not a table of {len(names)} columns separated by white space"
 
 
+def _fields(line: str) -> list[str]:
+    """Of a line, as they are told apart when the table is read: by blanks and tabs alone."""
+    return [field for field in re.split(r"[ \t\r\n]+", line) if field]
+
+
 def _variants(bim: Path) -> pd.DataFrame:
     """The .bim with numbers as numbers; a variant without a name gets one."""
     table = _table(bim, BIM_COLUMNS)
     for column, kind in (("pos", np.int64), ("cm", np.float64)):
         numbers = pd.to_numeric(table[column], errors="coerce")
-        wrong = numbers.isna() if column == "cm" else numbers % 1 != 0
+        wrong = ~(numbers.abs() < LARGEST)
+        if column == "pos":
+            wrong |= numbers % 1 != 0
         if wrong.any():
             text = table[column][wrong].iloc[0]
             line = _line_of(bim, column, text)
@@ -153,8 +165,10 @@ def _variants(bim: Path) -> pd.DataFrame:
 def _line_of(bim: Path, column: str, text: str) -> int:
     """Line on which ``text`` first stands in ``column``: blank lines count as lines."""
     at = BIM_COLUMNS.index(column)
-    with bim.open() as lines:
-        return next(i for i, line in enumerate(lines, 1) if line.split()[at : at + 1] == [text])
+    with bim.open(encoding="utf-8", errors="replace") as lines:
+        return next(
+            (i for i, line in enumerate(lines, 1) if _fields(line)[at : at + 1] == [text]), 0
+        )
 
 
 def _samples(fam: Path) -> pd.DataFrame:

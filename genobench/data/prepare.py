@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from genobench.data import catalogue
+from genobench.data import catalogue, filesets
 from genobench.data.simulated_trait import SimulatedTrait
 from genobench.errors import GenobenchError
 
@@ -35,7 +35,8 @@ class DataSpec:
     Attributes
     ----------
     name
-        A named data set, or the path of a .bed.
+        A named data set, the path of a .bed, or a pattern or list of several (see
+        `genobench.data.filesets.prefixes`).
     pheno
         Table with FID, IID and the columns named below; None: the named set's own, or the .fam.
     trait
@@ -98,7 +99,9 @@ class DataSpec:
     def is_path(self) -> bool:
         """True for PLINK files, False for a named data set."""
         return self.name not in catalogue.available() and (
-            self.name.endswith((".bed", ".bim", ".fam")) or Path(f"{self.name}.bed").is_file()
+            self.name.endswith((".bed", ".bim", ".fam"))
+            or filesets.is_several(self.name)
+            or Path(f"{self.name}.bed").is_file()
         )
 
     def completed(self) -> DataSpec:
@@ -184,9 +187,13 @@ def prepare(spec: DataSpec, *, say: Callable[[str], None] = lambda _: None) -> P
 def source_checksums(spec: DataSpec) -> dict[str, str]:
     """What the genotypes hash to: files, pinned checksums, or the simulation's specification."""
     if spec.is_path:
-        prefix = _prefix(spec.name)
+        sets = filesets.prefixes(spec.name)
         return {
-            ending: file_checksum(Path(f"{prefix}.{ending}")) for ending in ("bed", "bim", "fam")
+            ending if len(sets) == 1 else f"{ending} {number}": file_checksum(
+                Path(f"{prefix}.{ending}")
+            )
+            for number, prefix in enumerate(sets, start=1)
+            for ending in ("bed", "bim", "fam")
         }
     card = catalogue.find(spec.name)
     if card.files:
@@ -203,7 +210,3 @@ def file_checksum(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise GenobenchError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _prefix(name: str) -> str:
-    return name[:-4] if name.endswith((".bed", ".bim", ".fam")) else name

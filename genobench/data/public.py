@@ -63,14 +63,35 @@ def get(
     stem = f"{name}-{identity(card)[:12]}"
     local = LocalDataSet(folder / f"{stem}.bed", folder / f"{stem}.pheno.tsv")
     done = folder / f"{stem}.done"  # written last: without it a conversion was interrupted
-    if not (done.is_file() and local.bed.is_file() and local.pheno.is_file()):
+    if not _is_whole(local, done):
         sources = fetch(card, raw=raw, say=say)
         say(f"converting {name}")
         from genobench.data import convert
 
+        done.unlink(missing_ok=True)
         convert.to_plink(name, sources, local.bed, local.pheno)
-        done.touch()
+        part = done.with_suffix(f".{os.getpid()}.part")
+        part.write_text(_checksums(local))
+        part.replace(done)
     return local
+
+
+def _is_whole(local: LocalDataSet, done: Path) -> bool:
+    """Whether the files are those that were converted here; spoilt ones are converted anew."""
+    try:
+        return done.read_text() == _checksums(local)
+    except (OSError, ValueError):
+        return False
+
+
+def _checksums(local: LocalDataSet) -> str:
+    """SHA-256 of the four files, a line each."""
+    tables = [local.bed.with_suffix(ending) for ending in (".bim", ".fam")]
+    lines = []
+    for path in (local.bed, *tables, local.pheno):
+        with path.open("rb") as file:
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.name}\n")
+    return "".join(lines)
 
 
 def fetch(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -175,6 +176,23 @@ def simulate(spec: SimulationSpec) -> Cohort:
         sites.append(_site_table(region, positions[kept]))
     genotypes, variants = _thin(np.concatenate(parts, axis=1), pd.concat(sites), spec)
     return _with_disease(genotypes, variants, pedigree.samples(seed=spec.seed), spec)
+
+
+def founder_regions(spec: SimulationSpec) -> Iterator[tuple[Haplotypes, pd.DataFrame]]:
+    """Haplotypes of ``spec.people`` unrelated people, one region after the other.
+
+    Yields
+    ------
+    haplotypes, sites
+        (sites, 2 x people) at sites of the wanted frequency, people in order of population;
+        chromosome, position, region, order of each site, and Morgan from where the region begins.
+    """
+    pedigree = draw_pedigree(spec.people, 0.0, spec.shares, seed=spec.seed)
+    for region, length in enumerate(_region_lengths(spec)):
+        haplotypes, positions, recombination = _founders(spec, region, length, pedigree)
+        kept = _common(haplotypes, spec.minor_frequency)
+        morgan = recombination.get_cumulative_mass(positions[kept])
+        yield haplotypes[kept], _site_table(region, positions[kept]).assign(morgan=morgan)
 
 
 def _region_lengths(spec: SimulationSpec) -> NDArray[np.int64]:

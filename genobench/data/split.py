@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from genobench import bounded, npy
 from genobench.cohort import SAMPLE_COLUMNS, VARIANT_COLUMNS, Cohort, Trait
 from genobench.data.audit import audit_split
 from genobench.errors import GenobenchError
@@ -57,8 +58,8 @@ class Split:
         folder.mkdir(parents=True, exist_ok=True)
         for part in fields(self):
             cohort: Cohort = getattr(self, part.name)
-            np.save(folder / f"{part.name}.npy", cohort.genotypes)
-            np.save(folder / f"{part.name}.labels.npy", cohort.labels)
+            npy.save(folder / f"{part.name}.npy", cohort.genotypes)
+            npy.save(folder / f"{part.name}.labels.npy", cohort.labels)
             cohort.samples.to_csv(folder / f"{part.name}.samples.tsv", sep="\t", index=False)
         self.train.variants.to_csv(folder / "variants.tsv", sep="\t", index=False)
         trait = self.train.trait
@@ -69,7 +70,7 @@ class Split:
     def load(cls, folder: Path) -> Split:
         """Split that `save` wrote; genotypes are memory-mapped read-only."""
         try:
-            trait = json.loads((folder / "trait.json").read_text())
+            trait = bounded.read_json(folder / "trait.json")
             variants = _table(folder / "variants.tsv", VARIANT_COLUMNS)
             parts = {}
             for part in fields(cls):
@@ -80,7 +81,7 @@ class Split:
                     _table(folder / f"{part.name}.samples.tsv", SAMPLE_COLUMNS),
                     Trait(trait["name"], trait["kind"], labels),
                 )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError) as error:
             raise GenobenchError(f"{folder}: not a prepared data set: {error}") from error
         return cls(**parts)
 

@@ -17,7 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from genobench.data.delimited import CUT_OFF, cut_off, opened_text
+from genobench.data.delimited import CUT_OFF, cut_off, lines_of, opened_text
+from genobench.data.plink_files import LARGEST
 from genobench.errors import GenobenchError
 
 # meaning: column names in order of preference, compared without case and a leading '#'
@@ -41,6 +42,7 @@ OTHER = {  # the second allele; PLINK 2 gives both and A1 is one of them
 MISSING_TEXT = frozenset({"", "na", "nan", "n/a", ".", "#na", "-nan", "null"})
 MOST_BAD_LINES = 5
 SMALLEST_P = 1e-300  # what a p of 0 is taken for: it was too small to be written
+LARGEST_LOG10P = 1e9  # no study has that strength: something else is in the column
 LINES_AT_A_TIME = 10_000
 
 
@@ -123,7 +125,7 @@ def _among(
     raw: pd.DataFrame, columns: dict[str, str], positions: pd.Index, ids: pd.Index, path: Path
 ) -> NDArray[np.bool_]:
     """(lines,) whether a position, of whatever chromosome, or an id is one of the cohort's."""
-    there = _number(raw, columns, "pos", path).fillna(0).astype(np.int64).to_numpy()
+    there = _positions(raw, columns, path).to_numpy()
     names = _text(raw, columns, "id").to_numpy()
     # an index keeps its hash table from block to block
     here = (positions.get_indexer(pd.Index(there)) >= 0) & (there > 0)
@@ -134,7 +136,7 @@ def _described(raw: pd.DataFrame, columns: dict[str, str], path: Path) -> pd.Dat
     """Which variants the lines are of: chrom, pos, id, effect, other."""
     table = pd.DataFrame(index=raw.index)
     table["chrom"] = _text(raw, columns, "chrom").str.removeprefix("chr")
-    table["pos"] = _number(raw, columns, "pos", path).fillna(0).astype(np.int64)
+    table["pos"] = _positions(raw, columns, path)
     table["id"] = _text(raw, columns, "id")
     table["effect"] = _text(raw, columns, "effect").str.upper()
     table["other"] = _other(raw, columns, table["effect"])
@@ -157,7 +159,8 @@ def _estimated(raw: pd.DataFrame, columns: dict[str, str], path: Path) -> tuple[
 def _blocks(path: Path) -> Iterator[tuple[pd.DataFrame, dict[str, str]]]:
     """Some lines at a time, as text, the columns that mean something; the index is the line."""
     with opened_text(path) as file:
-        lines = ((i, line) for i, line in enumerate(file, 1) if line.strip() and line[:2] != "##")
+        every = enumerate(lines_of(file, path), 1)
+        lines = ((i, line) for i, line in every if line.strip() and line[:2] != "##")
         header = next(lines, (0, ""))[1]
         separator = "\t" if "\t" in header else "," if "," in header else None
         names = [name.strip().strip('"') for name in header.strip("\r\n").split(separator)]
@@ -223,11 +226,23 @@ def _number(raw: pd.DataFrame, columns: dict[str, str], what: str, path: Path) -
     return numbers
 
 
+def _positions(raw: pd.DataFrame, columns: dict[str, str], path: Path) -> pd.Series:
+    """Whole numbers, 0 where there is none: PLINK takes a negative one for that too."""
+    numbers = _number(raw, columns, "pos", path).fillna(0)
+    wrong = numbers.index[(numbers % 1 != 0) | (numbers > LARGEST)]
+    if len(wrong):
+        raise GenobenchError(
+            f"{path}, line {_some(wrong)}: column {columns['pos']}: {numbers[wrong[0]]:g} "
+            "is not a position"
+        )
+    return numbers.clip(lower=0).astype(np.int64)
+
+
 def _log_p(raw: pd.DataFrame, columns: dict[str, str], path: Path) -> pd.Series:
     """Natural logarithm of p."""
     if "log10p" in columns:
         name, negative = columns["log10p"], _number(raw, columns, "log10p", path)
-        wrong = negative.index[negative < 0]
+        wrong = negative.index[(negative < 0) | (negative > LARGEST_LOG10P)]
         logarithm: pd.Series = negative.mul(-float(np.log(10)))
     else:
         name, p = columns["p"], _number(raw, columns, "p", path)

@@ -34,6 +34,7 @@ __all__ = [
 
 Kind = Literal["auto", "binary", "quantitative"]
 MISSING_NUMBER = -9.0
+LARGEST_TRAIT = 1e30  # traits are kept in single precision, and squared
 FEW_VALUES, MANY_PEOPLE = 4, 20  # so few distinct values among so many people look like codes
 
 
@@ -195,6 +196,11 @@ def _as_trait(
         raise GenobenchError(
             f"{where}: {told.sum()} people with {len(np.unique(values[told]))} distinct value(s); "
             f"a quantitative trait needs at least {least} people and two values"
+        )
+    if (largest := float(np.abs(values[told]).max())) > LARGEST_TRAIT:
+        first = int(np.flatnonzero(told & (np.abs(values) > LARGEST_TRAIT))[0])
+        raise GenobenchError(
+            f"{where}: {largest:g} on line {lines[first]} is larger than a trait may be; scale it"
         )
     return told, Trait(column, "quantitative", values[told].astype(np.float32))
 

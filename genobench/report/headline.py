@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from genobench.report.stats import Summary
 from genobench.report.tables import Block
 from genobench.task import MetricCard
@@ -107,21 +110,18 @@ def place(
     """
     names: list[Box] = []
     found = []
+    around = np.array(_around(radii))
+    far = np.hypot(*around.T)
     for (x, y), (width, height) in zip(marks, sizes, strict=True):
-        tried = []
-        for dx, dy in _around(radii):
-            left = x + dx * unit - (width if dx < 0 else 0)
-            low = y + dy * unit - height / 2
-            box = (left, low, left + width, low + height)
-            within = frame[0] < box[0] and box[2] < frame[2] and frame[1] < box[1]
-            within = within and box[3] < frame[3]
-            crowding = sum(_overlap(box, other) for other in taken) / unit**2
-            crowding += NAMES * sum(_overlap(box, other) for other in names) / unit**2
-            cost = crowding + math.hypot(dx, dy) + 1e6 * (not within)
-            tried.append((round(cost, 3), dx, dy, box))
-        _, dx, dy, box = min(tried)
-        names.append(box)
-        found.append((dx, dy))
+        left = x + around[:, 0] * unit - np.where(around[:, 0] < 0, width, 0)
+        low = y + around[:, 1] * unit - height / 2
+        boxes = np.stack([left, low, left + width, low + height], axis=1)
+        within = (boxes[:, :2] > frame[:2]).all(axis=1) & (boxes[:, 2:] < frame[2:]).all(axis=1)
+        crowding = (_overlap(boxes, taken) + NAMES * _overlap(boxes, names)) / unit**2
+        cost = np.round(crowding + far + 1e6 * ~within, 3)
+        best = min(range(len(around)), key=lambda i: (cost[i], *around[i]))
+        names.append(tuple(boxes[best].tolist()))
+        found.append(tuple(around[best].tolist()))
     return found
 
 
@@ -130,7 +130,9 @@ def _around(radii: Sequence[float]) -> list[tuple[float, float]]:
     return [(r * math.cos(turn), r * math.sin(turn)) for r in radii for turn in turns]
 
 
-def _overlap(a: Box, b: Box) -> float:
-    """Common area of two boxes."""
-    wide, tall = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    return max(0.0, wide) * max(0.0, tall)
+def _overlap(boxes: NDArray[np.float64], others: Sequence[Box]) -> NDArray[np.float64]:
+    """(boxes,) area that each of (boxes, 4) has in common with all others together."""
+    there = np.array(others, dtype=np.float64).reshape(-1, 4)
+    low = np.maximum(boxes[:, None, :2], there[:, :2])
+    high = np.minimum(boxes[:, None, 2:], there[:, 2:])
+    return np.asarray((high - low).clip(min=0).prod(axis=2).sum(axis=1))

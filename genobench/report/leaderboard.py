@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
+
+from genobench import bounded
 from genobench.errors import GenobenchError
 from genobench.generator import Card
 from genobench.registry import generators as installed
@@ -24,6 +27,7 @@ from genobench.report.tables import Row, Table, Tables
 from genobench.run.record import SCHEMA
 from genobench.task import MetricCard, TaskCard
 
+_KEY = re.compile(r"[\w-]*")  # it names files
 COLUMNS = (
     "data", "task", "model", "role", "metric", "better", "version", "n_seeds", "jobs_done",
     "jobs_asked", "value", "people_low", "people_high", "seeds_low", "seeds_high", "rank",
@@ -48,13 +52,16 @@ def read_records(folder: Path) -> list[dict[str, Any]]:
 
 def _record(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text())
+        record = orjson.loads(bounded.read_text(path))
     except (OSError, ValueError) as error:
         raise GenobenchError(
             f"{path}: not a record ({error}); delete it and run again to have it made anew"
         ) from error
     if not isinstance(record, dict) or not {"schema", "key", "job", "status"} <= set(record):
         raise GenobenchError(f"{path}: not a record of genobench; move it elsewhere")
+    job = record["job"]
+    if not isinstance(job, dict) or not _KEY.fullmatch(str(job.get("data_key", ""))):
+        raise GenobenchError(f"{path}: not a record: no job with a data_key; move it elsewhere")
     if record["schema"] != SCHEMA:
         raise GenobenchError(
             f"{path}: schema version {record['schema']}, this genobench reads {SCHEMA}; "
@@ -119,7 +126,8 @@ def _field(value: Any) -> Any:
 
 def _inert(text: str) -> str:
     """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    active = text.lstrip().startswith(("=", "+", "-", "@")) or text.startswith(("\t", "\r"))
+    return f"'{text}" if active else text
 
 
 def write(tables: Tables, folder: Path) -> list[Path]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
 
 from genobench.report.tables import Block, Record
 
 LIKELIHOOD = "held_out"  # ending of log-likelihoods of people who were not fitted to
 VALIDATED = ("validation", LIKELIHOOD)  # endings of all quantities of such people
 F1_OF = {"precision", "recall"}  # reported together they make the validated value an F1
+DRAWN = 10  # training seeds whose lines are drawn; more would hide one another
 LATE = 0.8  # of the time of a curve: what is gained later was still being learned
 
 
@@ -81,11 +82,10 @@ class Learned:
 
 def learned(block: Block) -> list[Learned]:
     """Everything that was validated on a data set, by model and quantity."""
-    curves = [curve for record in block.records for curve in curves_of(record)]
-    names = sorted({(c.model, c.quantity) for c in curves})
-    return [
-        Learned(m, q, tuple(c for c in curves if (c.model, c.quantity) == (m, q))) for m, q in names
-    ]
+    found: dict[tuple[str, str], list[Curve]] = {}
+    for curve in (curve for record in block.records for curve in curves_of(record)):
+        found.setdefault((curve.model, curve.quantity), []).append(curve)
+    return [Learned(*name, tuple(found[name])) for name in sorted(found)]
 
 
 def curves_of(record: Record) -> list[Curve]:
@@ -100,12 +100,12 @@ def curves_of(record: Record) -> list[Curve]:
     points: dict[str, list[tuple[float, float]]] = {}
     rising = set()
     for entry in record.get("learning") or []:
-        if (at := entry.get("seconds")) is None or not _has_step(entry):
+        if (at := entry.get("seconds")) is None:
             continue
-        for name, value in entry.items():
-            if name.endswith(VALIDATED) and value is not None and math.isfinite(value):
+        for name, rises in _validated(tuple(entry)):
+            if (value := entry[name]) is not None and math.isfinite(value):
                 points.setdefault(name, []).append((min(1.0, at / seconds), float(value)))
-                if name.endswith(LIKELIHOOD) or set(entry) >= F1_OF:
+                if rises:
                     rising.add(name)
     job = record["job"]
     return [
@@ -120,8 +120,13 @@ def silent(block: Block, found: Sequence[Learned]) -> list[str]:
     return [m for m in block.models if m not in {line.model for line in found}]
 
 
-def _has_step(entry: Mapping[str, Any]) -> bool:
-    return any(name == "step" or name.endswith("_step") for name in entry)
+@cache
+def _validated(reported: tuple[str, ...]) -> list[tuple[str, bool]]:
+    """Of the names in one report, those of people not fitted to, and whether higher is better."""
+    if not any(name == "step" or name.endswith("_step") for name in reported):
+        return []
+    score = set(reported) >= F1_OF
+    return [(n, score or n.endswith(LIKELIHOOD)) for n in reported if n.endswith(VALIDATED)]
 
 
 def _mean(values: Iterable[float]) -> float:

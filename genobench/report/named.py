@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from genobench.entrant import plain_name
 from genobench.generator import Card
 
+ROLES = ("entrant", "ceiling", "floor", "leak")  # in the order of tables
+
 
 def card_of(cards: Mapping[str, Card], model: str) -> Card | None:
     """Card of a model, or of the generator that it is a variant of; None without one."""

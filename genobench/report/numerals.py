@@ -50,6 +50,16 @@ def count(x: float) -> str:
     return f"{x / 1e6:.1f} M" if x >= 1e6 else f"{x:,.0f}"
 
 
+def shortened(x: float) -> str:
+    """Count in three characters of digits at most: 940, 48 k, 1.2 M, 16 M."""
+    if math.isnan(x):
+        return ABSENT
+    for size, unit in ((1e6, " M"), (1e3, " k")):
+        if x >= 0.9995 * size:
+            return f"{x / size:.0f}{unit}" if x >= 9.95 * size else f"{x / size:.1f}{unit}"
+    return f"{x:.0f}"
+
+
 def duration(seconds: float) -> str:
     """Seconds as people say them: 4.2 s, 3 min 05 s, 2 h 10 min."""
     if math.isnan(seconds):

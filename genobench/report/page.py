@@ -139,7 +139,9 @@ def _typeset(shown: Any) -> Any:
 
 def heading(metric: MetricCard) -> str:
     """Title with the direction in which it is better."""
-    arrow = {"higher": "↑", "lower": "↓"}.get(metric.better, f"→ {metric.target:g}")
+    arrow = {"higher": "↑", "lower": "↓"}.get(
+        metric.better, f"→\N{NO-BREAK SPACE}{metric.target:g}"
+    )
     return f"{metric.title} {arrow}"
 
 

@@ -124,7 +124,7 @@ def _names(named: Sequence[Point], found: Sequence[Point], x: Scale, y: Scale) -
             taken.append((a - 3.5, high, a + 3.5, low))
     named = sorted(named, key=lambda p: (-p.utility.value, p.model))
     marks = [(x(p.privacy.value), y(p.utility.value)) for p in named]
-    sizes = [(svg.LETTER * len(p.model), 12.0) for p in named]
+    sizes = [(svg.LETTER * len(p.model) + 5, 12.0) for p in named]
     frame = (x.start, y.end, x.end + 8, y.start)
     offsets = place(marks, sizes, taken, frame, radii=(9, 14, 20, 28, 38, 50, 64))
     drawn = []

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from genobench.report import svg
+from genobench.report.learning import DRAWN
 from genobench.report.numerals import number
 from genobench.report.stats import Summary
 from genobench.report.svg import Scale
@@ -92,19 +93,18 @@ def forest(table: Table, row: Row, metric: MetricCard, scale: Scale) -> Markup:
 
 
 def bar(s: Summary, scale: Scale) -> Markup:
-    """Value and interval over people and seeds together, small enough to stand under a number."""
+    """Value and interval over people and seeds together, small enough to stand under a number.
+
+    There are thousands: page.css gives them their size, and their dots height and radius.
+    """
     if math.isnan(s.value) or not scale.high > scale.low:
         return Markup("")
-    width, height = BAR
-    y, body = height / 2, Markup("")
+    y, body = BAR[1] / 2, Markup("")
     if s.measured:
         a, b = scale.clipped(s.both.low), scale.clipped(s.both.high)
         body = Markup(f'<path d="M{svg.px(a)} {svg.px(y)}H{svg.px(b)}"/>')
-    return Markup(
-        f'<svg class="bar" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'aria-hidden="true">{body}'
-        f'<circle cx="{svg.px(scale.clipped(s.value))}" cy="{svg.px(y)}" r="2"/></svg>'
-    )
+    dot = f'<circle cx="{svg.px(scale.clipped(s.value))}"/>'
+    return Markup(f'<svg class="bar" aria-hidden="true">{body}{dot}</svg>')
 
 
 def bar_scale(table: Table, metric: MetricCard) -> Scale:
@@ -126,14 +126,14 @@ def profile(table: Table, row: Row) -> Markup:
     left = svg.LETTER * max(map(len, titles)) + 12
     width, height = left + PROFILE_WIDTH, 26 + PROFILE_ROW * len(found)
     scale = Scale(-0.5, 1.5, left + 10, width - 10)
-    body = []
+    body, rows = [], []
     for x, control in ((0, table.floor), (1, table.ceiling)):
         body += [svg.line("at", scale(x), 18, scale(x), height - 4),
                  svg.text(scale(x), 12, f"{control} = {x}", "", "middle")]  # fmt: skip
     for i, (metric, title) in enumerate(zip(found, titles, strict=True)):
         y = 30 + PROFILE_ROW * i
-        body.append(svg.text(left, y + 4, title, "", "end"))
-        body += _rescaled(row, metric, scale, y)
+        rows += [svg.text(left, y + 4, title), *_rescaled(row, metric, scale, y)]
+    body.append(svg.group("end", rows))
     title = f"{table.task.title}: metrics of {row.model}, rescaled so that {table.floor} is 0 and "
     return svg.svg("profile", (width, height), f"{title}{table.ceiling} is 1", body)
 
@@ -153,7 +153,7 @@ def _rescaled(row: Row, metric: MetricCard, scale: Scale, y: float) -> list[Mark
 def curves(records: Sequence[Record]) -> list[Markup]:
     """What generators reported while they learned, one drawing per quantity, a line per seed."""
     lines: dict[tuple[str, str], list[list[tuple[float, float]]]] = {}
-    for record in records:
+    for record in records[:DRAWN]:
         for names, line in _reported(record.get("learning") or []).items():
             lines.setdefault(names, []).append(line)
     return [_curve(*names, found) for names, found in lines.items()]

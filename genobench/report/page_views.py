@@ -15,14 +15,13 @@ from genobench.generator import Card
 from genobench.report import page_headline, page_plots
 from genobench.report.collect import slug
 from genobench.report.markdown import command
-from genobench.report.named import card_of, role_of, title_of
+from genobench.report.named import ROLES, card_of, role_of, title_of
 from genobench.report.scale import MEMORISING
 from genobench.report.sheet import Verdict
 from genobench.report.svg import Scale
 from genobench.report.tables import Block, Record, Row, Table, Tables
 from genobench.task import MetricCard
 
-ORDER = ("entrant", "ceiling", "floor", "leak")
 Said = Mapping[tuple[str, str, str], list[Verdict]]  # by block, task and model
 ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 
@@ -61,6 +60,7 @@ class TableView:
     sentences: tuple[Flag, ...]
     notes: tuple[str, ...]
     on_device: bool
+    devices_differ: bool
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,7 @@ def _table(table: Table, block: Block, said: Said) -> TableView:
         sentences=tuple(sentences),
         notes=table_notes(table, block),
         on_device=any(math.isfinite(r.cost.peak_device) for r in table.rows),
+        devices_differ=len({r.cost.device for r in table.rows if r.done}) > 1,
     )
 
 
@@ -160,9 +161,8 @@ def row_flags(table: Table, block: Block, row: Row, said: Sequence[Verdict] = ()
         if f.model == row.model and ours:
             text = f"{f.model}, seed {f.seed}: {f.status} in {f.phase}: {f.reason}"
             found.append(Flag("×", "failed", text))
-    unstable = sorted(int(r["job"]["seed"]) for r in block.records
-                      if r["job"]["model"] == row.model
-                      and r.get("determinism") == "different")  # fmt: skip
+    unstable = sorted(int(r["job"]["seed"]) for r in block.by_model.get(row.model, ())
+                      if r.get("determinism") == "different")  # fmt: skip
     if unstable:
         seeds = ", ".join(map(str, unstable))
         text = f"Sampling twice with the same seed did not give the same people (seed {seeds})."
@@ -199,7 +199,7 @@ def model_views(tables: Tables, cards: Mapping[str, Card], said: Said) -> list[M
 
     ids: set[str] = set()
     found = []
-    for name in sorted(names, key=lambda n: (ORDER.index(role(n)), n)):
+    for name in sorted(names, key=lambda n: (ROLES.index(role(n)), n)):
         own = f"model-{slug(name)}"
         while own in ids:  # names that differ only in what an id cannot hold
             own += "-"
@@ -215,7 +215,7 @@ def model_views(tables: Tables, cards: Mapping[str, Card], said: Said) -> list[M
 
 def _appearance(name: str, block: Block, said: Said) -> Appearance:
     rows = [(t, r) for t in block.tables for r in t.rows if r.model == name and r.done]
-    records = tuple(r for r in block.records if r["job"]["model"] == name)
+    records = block.by_model[name]
     judged = [v for t, _ in rows for v in said.get((block.name, t.task.name, name), [])]
     titles = {t.task.name: t.task.title for t, _ in rows}
     drawn = [page_plots.profile(t, r) for t, r in rows]

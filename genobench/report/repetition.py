@@ -176,7 +176,7 @@ def _interval(
     """Where another fit's value is to be expected: from seeds when there are enough of them."""
     if others is None:
         return NONE, "none"
-    more = [e[name] for e in others if e.get(name, _ABSENT)["version"] == old["version"]]
+    more = [e[name] for e in others if name in e and e[name]["version"] == old["version"]]
     values = [_number(e["value"]) for e in (old, *more)]
     known = [value for value in values if not math.isnan(value)]
     if len(known) > FEWEST_OTHERS and not math.isnan(values[0]):

@@ -110,13 +110,8 @@ class Sheet:
     def people(self, metric: str, model: str | None = None) -> int:
         """People behind a metric, as its record says; 0 where it does not."""
         name = self.model if model is None else model
-        entries = [
-            record["scores"][self.task]["metrics"][metric]
-            for record in self.block.records
-            if record["job"]["model"] == name
-            and metric in record.get("scores", {}).get(self.task, {}).get("metrics", {})
-        ]
-        return max((int(entry.get("n") or 0) for entry in entries), default=0)
+        entries = self.block.measured.get((name, self.task), ())
+        return max((int(e[metric].get("n") or 0) for e in entries if metric in e), default=0)
 
     def evidence(self, *metrics: str) -> tuple[Evidence, ...]:
         """Of those that have a value."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -56,13 +57,13 @@ class Summary:
     seeds: Interval = NONE
     n_seeds: int = 0
 
-    @property
+    @cached_property
     def se_people(self) -> float:
         """Standard error over people, 0 where the metric has no such interval."""
         width = self.people.high - self.people.low
         return 0.0 if math.isnan(width) else width / (2 * _Z)
 
-    @property
+    @cached_property
     def se_seeds(self) -> float:
         """Standard error over training seeds, 0 with one seed."""
         width = self.seeds.high - self.seeds.low
@@ -73,13 +74,16 @@ class Summary:
         """Whether any of the two uncertainties is known."""
         return not (math.isnan(self.people.low) and math.isnan(self.seeds.low))
 
-    @property
+    @cached_property
     def both(self) -> Interval:
         """Interval over people and seeds together (Welch-Satterthwaite degrees of freedom)."""
         if not self.measured:
             return NONE
         half = margin(self)
         return Interval(self.value - half, self.value + half)
+
+
+NOTHING = Summary(math.nan)
 
 
 @dataclass(frozen=True)
@@ -92,20 +96,23 @@ class Standing:
     ties: str = ""
 
 
-def summarise(values: Sequence[float], lows: Sequence[float], highs: Sequence[float]) -> Summary:
+def summarise(
+    values: Sequence[float | None], lows: Sequence[float | None], highs: Sequence[float | None]
+) -> Summary:
     """Mean over seeds with both intervals.
 
     Parameters
     ----------
     values, lows, highs
-        One entry per training seed: the estimate and its interval over people. Seeds whose value is
-        NaN are left out; a NaN interval at any seed leaves the metric without interval over people.
+        One entry per training seed: the estimate and its interval over people; None is NaN. Seeds
+        whose value is NaN are left out; a NaN interval at any seed leaves the metric without
+        interval over people.
     """
     table = np.array([values, lows, highs], dtype=np.float64).reshape(3, -1)
     x, low, high = table[:, ~np.isnan(table[0])]
     n = len(x)
     if n == 0:
-        return Summary(math.nan)
+        return NOTHING
     mean = float(x.mean())
     people = Interval(mean - float((x - low).mean()), mean + float((high - x).mean()))
     if math.isnan(people.low) or math.isnan(people.high):

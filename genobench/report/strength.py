@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from genobench.generator import Card
 from genobench.published import Published
-from genobench.report.collect import ROLES
 from genobench.report.detectors import BAD, UNSURE, Finding
 from genobench.report.failure_modes import FAILURES, judge
 from genobench.report.learning import LATE, Learned, learned, silent
 from genobench.report.learning_figure import FIGURE
 from genobench.report.markdown import MADE, escape, grid, listed
-from genobench.report.named import card_of, role_of
+from genobench.report.named import ROLES, card_of, role_of
 from genobench.report.numerals import ABSENT, number
 from genobench.report.sheet import Sheet, enumerated, percent
 from genobench.report.tables import Block, Tables

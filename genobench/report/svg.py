@@ -80,13 +80,20 @@ def text(x: float, y: float, words: str, kind: str = "", anchor: str = "") -> Ma
     return Markup(f'<text x="{px(x)}" y="{px(y)}"{of}{end}>{escape(words)}</text>')
 
 
+def group(anchor: str, body: Iterable[Markup]) -> Markup:
+    """Parts whose texts end, or have their middle, where they stand."""
+    return Markup('<g text-anchor="{}">{}</g>').format(anchor, Markup("").join(body))
+
+
 def path(kind: str, *steps: str) -> Markup:
     """``kind`` is made of words of this file and of one of the four roles: nothing to escape."""
     return Markup(f'<path class="{kind}" d="{"".join(steps)}"/>')
 
 
 def line(kind: str, x1: float, y1: float, x2: float, y2: float) -> Markup:
-    return path(kind, f"M{px(x1)} {px(y1)}L{px(x2)} {px(y2)}")
+    if y1 == y2:
+        return path(kind, f"M{px(x1)} {px(y1)}H{px(x2)}")
+    return path(kind, f"M{px(x1)} {px(y1)}{f'V{px(y2)}' if x1 == x2 else f'L{px(x2)} {px(y2)}'}")
 
 
 def marker(role: str, x: float, y: float, size: float = 4.5) -> Markup:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from genobench.report.scale import Overall, Rescaled
@@ -115,6 +116,24 @@ class Block:
     software: tuple[str, ...]
     devices: tuple[str, ...]
     records: tuple[Record, ...] = field(repr=False)
+
+    @cached_property
+    def by_model(self) -> Mapping[str, tuple[Record, ...]]:
+        """Records of each model, in the order of ``records``."""
+        found: dict[str, list[Record]] = {}
+        for record in self.records:
+            found.setdefault(record["job"]["model"], []).append(record)
+        return {model: tuple(records) for model, records in found.items()}
+
+    @cached_property
+    def measured(self) -> Mapping[tuple[str, str], list[Mapping[str, Any]]]:
+        """By model and task, the metrics of each record that has any."""
+        found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+        for record in self.records:
+            for task, entry in record.get("scores", {}).items():
+                if metrics := entry.get("metrics"):
+                    found.setdefault((record["job"]["model"], task), []).append(metrics)
+        return found
 
 
 @dataclass(frozen=True)

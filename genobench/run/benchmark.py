@@ -100,6 +100,7 @@ def _execute(
     if not remaining:
         return tracker
     inputs = prepared.inputs(store, wanted.data)
+    prepared.verify(store, wanted.data)
     fits = sum(todo.action == "fit" for todo in remaining)
     store.require_space(fits * int(inputs["n_train"]) * int(inputs["m"]))
     folder = store.data_folder(wanted.data.key)

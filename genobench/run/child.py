@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from genobench.errors import GenobenchError
 from genobench.run.job import Limits
 
 LOG_BYTES = 2**20  # of each log; the end of what is longer is kept apart
@@ -267,7 +268,9 @@ class _CappedLog:
     """What a child prints, on disk up to a limit, with the end in memory."""
 
     def __init__(self, path: Path) -> None:
-        self.file = path.open("ab")
+        self.path, self.full = path, False
+        with self._room():
+            self.file = path.open("ab", buffering=0)
         self.left = LOG_BYTES
         self.skipped = 0
         self.tail: deque[bytes] = deque([b""], maxlen=TAIL_LINES)
@@ -275,9 +278,9 @@ class _CappedLog:
     def write(self, content: bytes) -> None:
         if not content:
             return
-        kept = content[: self.left]
-        self.file.write(kept)
-        self.file.flush()
+        kept = b"" if self.full else content[: self.left]
+        with self._room():
+            self.file.write(kept)
         self.left -= len(kept)
         self.skipped += len(content) - len(kept)
         first, *more = content[-LOG_BYTES:].split(b"\n")
@@ -289,11 +292,24 @@ class _CappedLog:
         return tuple(line for line in lines if line)
 
     def close(self) -> None:
-        if self.skipped:
+        if self.skipped and not self.full:
             end = "\n".join(self.last_lines())
             note = f"\n[{self.skipped:,} bytes in all left out here; the end was:]\n{end}\n"
-            self.file.write(note.encode())
+            with self._room():
+                self.file.write(note.encode())
         self.file.close()
+
+    @contextlib.contextmanager
+    def _room(self) -> Iterator[None]:
+        """Says what to do when the disk refuses; once, so that what runs can still be stopped."""
+        try:
+            yield
+        except OSError as error:
+            self.full = True
+            raise GenobenchError(
+                f"{self.path}: cannot be written ({error.strerror or error}). Records written so "
+                "far are safe: make room, and run again; only what is missing is run"
+            ) from error
 
 
 def _message(line: bytes) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -95,9 +95,10 @@ def execute(
                     if (more := work.on_end(ended)) is not None:
                         queue.waiting.insert(0, more)
     finally:
-        for _, child in running.values():
-            child.stop()
-            child.close()
+        with ExitStack() as last:  # each of them, whatever befalls the others
+            for _, child in running.values():
+                last.callback(child.close)
+                last.callback(child.stop)
 
 
 def _wait(children: Sequence[Child]) -> None:

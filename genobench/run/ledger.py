@@ -147,7 +147,8 @@ class Ledger:
         if self.fitted:
             resources["harness_seconds"] = self._overhead_before + self.overhead
             resources["score_seconds"] = sum(s["seconds"] or 0.0 for s in scores)
-        self.record["finished"] = record.now()
+        # a clock that was put back meanwhile makes no job end before it began
+        self.record["finished"] = max(record.now(), self.record["started"])
         self.store.write_record(self.record)
 
 
@@ -196,7 +197,9 @@ def explain(ended: Ended, people: Collection[str] = ()) -> tuple[record.Status, 
     elif ended.signal is not None:
         status, kind, message = "crashed", "Crash", f"died of {ended.signal} in {ended.phase}"
         if ended.signal == "SIGKILL":
-            message += "; the system does this when memory runs out"
+            message += (
+                "; the system does this when memory runs out: then let fewer run at a time (--jobs)"
+            )
     else:
         status, kind = "crashed", "Exit"
         message = f"left with exit code {ended.exit_code} in {ended.phase} without an exception"

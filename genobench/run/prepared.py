@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shlex
 import shutil
@@ -12,15 +13,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genobench import bounded
 from genobench.data import prepare as preparation
 from genobench.errors import GenobenchError
 from genobench.run.events import Listener, Said
-from genobench.run.store import Store, write_whole
+from genobench.run.store import Store
 
 if TYPE_CHECKING:
     from genobench.data.prepare import DataSpec
     from genobench.data.split import Split
 
+CHECKSUMS = "sha256.txt"
 WORDS = frozenset({"options.txt", "options.local.txt"})  # of the command line that name the data
 
 
@@ -33,6 +36,7 @@ def ensure(store: Store, data: DataSpec, on_event: Listener) -> None:
         done.split.save(folder)
         (folder / "report.json").write_text(json.dumps(done.report, indent=1) + "\n")
         (folder / "inputs.json").write_text(json.dumps(describe(data, done.split), indent=1) + "\n")
+        note_checksums(folder)
         _make_way(store.data_folder(data.key))
 
 
@@ -52,11 +56,8 @@ def note_options(store: Store, data: DataSpec) -> None:
     if not folder.is_dir():
         return
     for name, public in (("options.txt", True), ("options.local.txt", False)):
-        _write_text(folder / name, shlex.join(option_words(data, public=public)) + "\n")
-
-
-def _write_text(path: Path, text: str) -> None:
-    write_whole(path, lambda file: file.write(text.encode()))
+        words = shlex.join(option_words(data, public=public))
+        store.write_text(folder / name, f"{words}\n")
 
 
 def option_words(data: DataSpec, *, public: bool) -> list[str]:
@@ -86,12 +87,49 @@ def inputs(store: Store, data: DataSpec) -> dict[str, Any]:
     """What records say of the data; without reading a genotype."""
     path = store.data_folder(data.key) / "inputs.json"
     try:
-        return dict(json.loads(path.read_text()))
+        return dict(bounded.read_json(path))
     except (OSError, ValueError) as error:
         raise GenobenchError(
             f"{path}: not readable ({error}); delete the folder {path.parent} and run again: the "
             "data are prepared anew"
         ) from error
+
+
+def note_checksums(folder: Path) -> None:
+    """Write down what every file in a folder of prepared data is."""
+    lines = [_checksum(path) for path in sorted(folder.iterdir()) if path.is_file()]
+    (folder / CHECKSUMS).write_text("".join(f"{line}\n" for line in lines))
+
+
+def _checksum(path: Path) -> str:
+    """As `sha256sum` prints it."""
+    with path.open("rb") as file:
+        return f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.name}"
+
+
+def _lines(path: Path) -> list[str]:
+    return bounded.read_text(path).splitlines()
+
+
+def verify(store: Store, data: DataSpec) -> None:
+    """Raise unless the prepared data are still those whose checksums were noted."""
+    from genobench.data.split import Split
+
+    folder = store.data_folder(data.key)
+    try:
+        noted = folder / CHECKSUMS
+        if noted.is_file():
+            found = [_checksum(folder / line.split("  ", 1)[1]) for line in _lines(noted)]
+            same = found == _lines(noted)
+        else:  # prepared before there were any
+            same = Split.load(folder).checksum == inputs(store, data)["split_sha256"]
+    except (GenobenchError, OSError, ValueError, LookupError):
+        same = False
+    if not same:
+        raise GenobenchError(
+            f"{folder}: damaged: not the data that were prepared there; delete the folder and run "
+            "again: they are prepared anew, and what was finished on them is kept"
+        )
 
 
 def describe(data: DataSpec, split: Split) -> dict[str, Any]:
@@ -121,4 +159,4 @@ def people(folder: Path) -> frozenset[str]:
 
 def report(store: Store, data: DataSpec) -> Mapping[str, Any]:
     """What was dropped, chosen and split when the data were prepared."""
-    return dict(json.loads((store.data_folder(data.key) / "report.json").read_text()))
+    return dict(bounded.read_json(store.data_folder(data.key) / "report.json"))

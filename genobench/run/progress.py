@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import Any
+from typing import Any, Final
 
+from genobench.run import costs
 from genobench.run.events import JobFinished, JobPhase, JobStarted, Listener, Progress, What
 from genobench.run.executor import Work
 from genobench.run.plan import Todo
+
+REFERENCE: Final = "reference"
 
 
 class Tracker:
@@ -29,6 +33,8 @@ class Tracker:
         self.total = self.done = 0
         self.child_seconds = self.harness_seconds = 0.0
         self._durations: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self._before: dict[tuple[str, str], float] = {}  # mean seconds of the same in old records
+        self._references = 0  # that are yet to be begun
         self._left: dict[str, tuple[str, str]] = {}  # key -> (what, model) of what is not done
         self._begun: set[str] = set()
         self._running: dict[str, float] = {}  # key -> when it was started
@@ -36,18 +42,21 @@ class Tracker:
     def expect(
         self, todos: Sequence[Todo], records: Sequence[Mapping[str, Any]], *, references: int
     ) -> None:
-        """Learn what is to be done, and from old records of the same data how long that takes."""
+        """Learn what is to be done, and from old records how long that takes."""
         self.total = len(todos) + references
+        self._references = references
         self._left = {t.job.key: (t.action, t.job.model) for t in todos}
-        same = {(t.job.data_key, t.job.suite, t.job.device) for t in todos}
-        for record in records:
-            job, seconds = record["job"], record["resources"].get("total_seconds")
-            if seconds and (job["data_key"], job["suite"], job["budget"]["device"]) in same:
-                self._durations["fit", job["model"]].append(seconds)
+        known = costs.before(todos, records)
+        self._before = costs.expected(todos, known)
+        if not math.isnan(seconds := costs.of_a_task(known)):
+            self._before[REFERENCE, ""] = seconds
 
     def started(self, key: str, name: str, seed: int, what: What, slot: int) -> None:
         """A child was started."""
         self._begun.add(name)
+        if what == REFERENCE:
+            self._references = max(0, self._references - 1)
+            self._left[key] = what, name
         self._running.setdefault(key, time.monotonic())
         self.on_event(JobStarted(key, name, seed, what, slot, self._progress()))
 
@@ -84,22 +93,33 @@ class Tracker:
 
         return min(range(len(waiting)), key=rank)
 
-    def _expected(self, what: str, model: str) -> float:
-        """Mean seconds of what is like it; of anything, when nothing is."""
-        like = self._durations.get((what, model)) or [
-            s for durations in self._durations.values() for s in durations
-        ]
-        return fmean(like) if like else 0.0
+    def _expected(self, what: str, name: str) -> float:
+        """Mean seconds of the same in this run, in old records at this run's pace, or of its kind.
+
+        Where nothing is known of its kind, of anything.
+        """
+        if own := self._durations.get((what, name)):
+            return fmean(own)
+        if (what, name) in self._before:
+            return self._before[what, name] * self._pace()
+        known = {of: s * self._pace() for of, s in self._before.items()}
+        known |= {of: fmean(spent) for of, spent in self._durations.items() if spent}
+        kind = [s for (of, _), s in known.items() if of == what] or list(known.values())
+        return fmean(kind) if kind else 0.0
+
+    def _pace(self) -> float:
+        """How many times as long as in old records jobs take here, of those that ended."""
+        same = [of for of in self._durations if of in self._before]
+        spent = sum(fmean(self._durations[of]) for of in same)
+        return spent / sum(self._before[of] for of in same) if same else 1.0
 
     def _progress(self) -> Progress:
-        if not any(self._durations.values()):
+        if not any(self._durations.values()) and not self._before:
             return Progress(self.total, self.done, None)
         now = time.monotonic()
-        seconds, overdue = 0.0, False
-        for key, (what, model) in self._left.items():
-            spent = now - self._running[key] if key in self._running else 0.0
-            rest = self._expected(what, model) - spent
-            seconds += max(0.0, rest)
-            overdue |= rest < 0
-        busy = min(self.slots, max(1, len(self._left)))
-        return Progress(self.total, self.done, seconds / busy, overdue)
+        rests = [self._expected(REFERENCE, "of a task")] * self._references
+        for key, of in self._left.items():
+            rests.append(self._expected(*of) - (now - self._running.get(key, now)))
+        overdue = any(rest < 0 for rest in rests)
+        seconds = costs.together([max(0.0, rest) for rest in rests], self.slots)
+        return Progress(self.total, self.done, seconds, overdue)

@@ -223,10 +223,16 @@ def check(content: Any, *, where: str) -> None:
     """Raise a GenobenchError that names the first place where a record breaks the schema."""
     from jsonschema.exceptions import best_match
 
-    worst = best_match(_validator().iter_errors(content))
+    try:
+        worst = best_match(_validator().iter_errors(content))
+        finite = _finite(content) == content
+    except RecursionError as error:
+        raise GenobenchError(f"{where}: not a valid record: nested too deeply") from error
     if worst is not None:
         place = "/".join(map(str, worst.absolute_path)) or "the record"
         raise GenobenchError(f"{where}: not a valid record: {place}: {worst.message[:200]}")
+    if not finite:
+        raise GenobenchError(f"{where}: not a valid record: a number in it is not finite")
 
 
 @cache

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from genobench import bounded
 from genobench.errors import GenobenchError
 from genobench.run import record
+from genobench.run.seal import is_ours, seal
 
 PART = ".part"
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
@@ -109,6 +111,11 @@ class Store:
         with _refusals(path):
             write_whole(path, lambda file: file.write(text.encode()))
 
+    def write_text(self, path: Path, text: str) -> None:
+        """Write a small file of the store, complete or not at all."""
+        with _refusals(path):
+            write_whole(path, lambda file: file.write(text.encode()))
+
     def read_record(self, key: str) -> dict[str, Any] | None:
         """Record of one job, or None when there is none; see `read_record` for errors."""
         path = self.record_path(key)
@@ -128,15 +135,20 @@ class Store:
         if specs.keys() <= known.keys() and all(known[k] == v for k, v in specs.items()):
             return
         path = self.root / "plugins.json"
-        text = json.dumps(known | dict(specs), indent=1, sort_keys=True) + "\n"
-        with _refusals(path):
-            write_whole(path, lambda file: file.write(text.encode()))
+        noted = known | dict(specs)
+        text = json.dumps({"specs": noted, "seal": seal(_spelt(noted))}, indent=1) + "\n"
+        self.write_text(path, text)
 
     def specs(self) -> dict[str, str]:
-        """What `note_specs` has remembered; nothing when that cannot be read."""
+        """What `note_specs` has remembered here; nothing of what came with somebody's folder.
+
+        Code is loaded from these places, so that nobody else may name them.
+        """
         try:
-            return dict(json.loads((self.root / "plugins.json").read_text()))
-        except (OSError, ValueError):
+            noted = bounded.read_json(self.root / "plugins.json")
+            specs = {str(k): str(v) for k, v in noted["specs"].items()}
+            return specs if is_ours(_spelt(specs), noted["seal"]) else {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
     def redact_log(self, key: str, people: Callable[[], Collection[str]]) -> None:
@@ -198,7 +210,7 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     advice = "move the file away, then run again: its job is repeated"
     try:
-        content = json.loads(path.read_text())
+        content = bounded.read_json(path)
     except (OSError, ValueError) as error:
         raise GenobenchError(f"{path}: not a readable record ({error}); {advice}") from error
     version = content.get("schema") if isinstance(content, dict) else None
@@ -221,13 +233,18 @@ def read_records(folder: Path) -> list[dict[str, Any]]:
     return [read_record(path) for path in sorted(folder.glob("[!.]*.json"))]
 
 
+def _spelt(specs: Mapping[str, str]) -> str:
+    return json.dumps(specs, sort_keys=True)
+
+
 @contextmanager
 def _refusals(path: Path, only: Collection[int] = ()) -> Iterator[None]:
     """Turn what a disk refuses (all of it, or the error numbers ``only``) into a message."""
     try:
         yield
     except OSError as error:
-        if only and error.errno not in only:
+        cut_short = type(error) is OSError and error.errno is None  # as numpy says it
+        if only and error.errno not in only and not cut_short:
             raise
         raise GenobenchError(
             f"{path}: cannot be written ({error.strerror or error}). Records written so far are "

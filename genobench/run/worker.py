@@ -15,12 +15,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from genobench import conditioning, registry
+from genobench import bounded, conditioning, npy, registry
 from genobench.cohort import Cohort, Genotypes, Trait
 from genobench.contract import checked_sample
 from genobench.data.split import Split
@@ -117,7 +118,7 @@ def fit_and_sample(
         "parameters": int(generator.parameters),
     }
     messages.phase("save")
-    write_whole(Path(order["sample"]), lambda file: _write_matrix(file, drawn.genotypes))
+    write_whole(Path(order["sample"]), lambda file: npy.write(file, drawn.genotypes))
     n, m = drawn.genotypes.shape
     messages.send(
         "fit",
@@ -228,11 +229,15 @@ def _sample(
 
 def stored_sample(path: Path, sha256: str) -> Genotypes:
     """The sample that an earlier process stored, if it is still the one its record describes."""
-    genotypes: Genotypes = np.load(path, mmap_mode="r", allow_pickle=False)
-    if checksum(genotypes) != sha256:
+    try:
+        genotypes: Genotypes = np.load(path, mmap_mode="r", allow_pickle=False)
+        same = checksum(genotypes) == sha256
+    except (OSError, ValueError, EOFError):
+        same = False
+    if not same:
         raise GenobenchError(
-            f"{path}: not the sample that its record describes; delete the file and run again: "
-            "the job is then fitted anew"
+            f"{path}: not the sample that its record describes; delete the file and run again "
+            "with --overwrite failed: the job is then fitted anew"
         )
     return genotypes
 
@@ -257,8 +262,6 @@ def score(
 
     A task that asks for a round trip is passed over, with the reason, where a generator has none.
     """
-    from safetensors.numpy import load_file
-
     messages.phase(f"score:{entry['task']}")
     began = time.monotonic()
     plugin = registry.find_task(entry["spec"])
@@ -270,7 +273,7 @@ def score(
             messages.send("score", task=entry["task"], entry=skipped)
             return
         back = traveller.genotypes()
-    reference = Reference(split, load_file(entry["reference"]), back)
+    reference = Reference(split, stored_reference(Path(entry["reference"])), back)
     estimates = validated(task.score(synthetic, reference, seed=entry["seed"]), plugin.card)
     messages.send(
         "score",
@@ -297,20 +300,40 @@ def prepare_reference(order: Mapping[str, Any], messages: Messages) -> None:
     statistics = plugin.load()().prepare(split, seed=order["seed"])
     arrays = {name: np.ascontiguousarray(value) for name, value in statistics.items()}
     messages.phase("save")
-    content = save(arrays)
+    content = save(arrays, metadata={"sha256": statistics_checksum(arrays)})
     write_whole(Path(order["path"]), lambda file: file.write(content))
+
+
+def stored_reference(path: Path) -> dict[str, NDArray[Any]]:
+    """Statistics that `prepare_reference` stored, if they are still what it stored."""
+    from safetensors import safe_open
+
+    try:
+        arrays = bounded.read_tensors(path)
+        with safe_open(path, "numpy") as file:
+            noted = (file.metadata() or {}).get("sha256")
+        if noted not in (None, statistics_checksum(arrays)):
+            raise ValueError("its checksum is another")
+    except (OSError, ValueError) as error:
+        raise GenobenchError(
+            f"{path}: damaged ({error}); delete the file and run again with --overwrite failed: "
+            "the statistics are made anew, nothing is fitted again"
+        ) from error
+    return arrays
+
+
+def statistics_checksum(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 (hex) of names, kinds, shapes and contents."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name}\0{array.dtype.str}\0{array.shape}\0".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def checksum(genotypes: Genotypes) -> str:
     """SHA-256 (hex) of the matrix's bytes in C order."""
     return hashlib.sha256(np.ascontiguousarray(genotypes).data).hexdigest()
-
-
-def _write_matrix(file: IO[bytes], genotypes: Genotypes) -> None:
-    """As .npy. ``numpy.save`` would hide from us why the disk refuses it."""
-    npy: Any = np.lib.format  # typed in some versions of numpy, untyped in others
-    npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(genotypes))
-    file.write(genotypes.data)
 
 
 if __name__ == "__main__":

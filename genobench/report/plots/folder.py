@@ -9,8 +9,7 @@ from pathlib import Path
 
 from genobench.errors import GenobenchError
 from genobench.generator import Card
-from genobench.report.collect import ROLES
-from genobench.report.named import role_of
+from genobench.report.named import ROLES, role_of
 from genobench.report.plots import (
     ancestry,
     attacks,

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genobench.report.collect import ROLES
+from genobench.report.named import ROLES
 from genobench.report.plots.cohorts import Made, People
 from genobench.report.plots.medium import (
     MOST,

@@ -1,0 +1,155 @@
+"""One table: what the records of one data set say of one task, summarised, ranked, rescaled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+from genobench.generator import Card
+from genobench.report.named import ROLES, role_of, title_of
+from genobench.report.scale import ABOVE, MEMORISING, Rescaled, rescale
+from genobench.report.stats import NOTHING, Summary, standings, summarise
+from genobench.report.tables import Cell, Cost, Record, Row, Table
+from genobench.task import MetricCard, TaskCard
+
+Jobs = Mapping[str, Mapping[int, Record]]  # by model and training seed
+Ends = tuple[float | None, float | None, float | None]
+Measured = dict[str, list[tuple[int, Ends]]]
+DRAWS = 10_000  # behind the interval of a rank
+_ends = itemgetter("value", "low", "high")
+
+
+def tabulate(
+    block: str,
+    task: TaskCard,
+    jobs: Jobs,
+    seeds: Sequence[int],
+    generators: Mapping[str, Card],
+    common: Sequence[str],
+) -> Table:
+    """The table of one task.
+
+    Parameters
+    ----------
+    block
+        Name of the data set and suite.
+    jobs
+        The records that count.
+    seeds
+        Training seeds that were asked of every model.
+    generators
+        Cards by name.
+    common
+        Notes on the data set, which every table of it bears.
+    """
+    roles = {m: role_of(generators, m) for m in jobs}
+    scored = {m: [metrics_of(r, task.name) for _, r in sorted(jobs[m].items())] for m in jobs}
+    done = {m: sum(entry is not None for entry in scored[m]) for m in jobs}
+    floor = next((f for f in task.floors if done.get(f)), "")
+    ceiling = next((m for m in sorted(jobs) if done[m] and roles[m] == "ceiling"), "")
+    metrics, notes = tuple(task.metrics.values()), list(common)
+    measured = {m: _measured(entries) for m, entries in scored.items()}
+    cells: dict[str, dict[str, Cell]] = {m: {} for m in jobs}
+    for metric in metrics:
+        sums, stale = _summaries(metric, measured)
+        notes += [
+            f"{m}: {metric.title} is of another version than its card: missing here." for m in stale
+        ]
+        entrants = {m: s for m, s in sums.items() if roles[m] == "entrant"}
+        places = standings(entrants, metric, draws=DRAWS if metric.headline else 0)
+        scaled = _rescaled(sums, metric, floor, ceiling, roles)
+        for m in jobs:
+            cells[m][metric.name] = Cell(sums[m], scaled[m], places.get(m))
+    for what, name in (("floor", floor), ("ceiling", ceiling)):
+        if not name:
+            notes.append(f"No {what} was scored, so nothing is rescaled.")
+    rows = [
+        Row(m, title_of(generators, m), roles[m], cells[m], done[m], len(seeds),
+            _cost(list(jobs[m].values())))
+        for m in jobs
+    ]  # fmt: skip
+    head = next(m.name for m in metrics if m.headline)
+    rows.sort(key=lambda row: _order(row, head))
+    return Table(block, task, metrics, tuple(rows), floor, ceiling, tuple(notes))
+
+
+def metrics_of(record: Record, task: str) -> Mapping[str, Any] | None:
+    """What a task measured; None where it was not asked or failed."""
+    entry: Mapping[str, Any] = record.get("scores", {}).get(task, {})
+    return entry.get("metrics")
+
+
+def _order(row: Row, headline: str) -> tuple[int, float, str]:
+    standing = row.cells[headline].standing
+    return ROLES.index(row.role), standing.rank if standing else math.inf, row.model
+
+
+def _measured(entries: Iterable[Mapping[str, Any] | None]) -> Measured:
+    """By metric: its version and (value, low, high) at every seed that has it."""
+    found: Measured = {}
+    for entry in entries:
+        for name, estimate in (entry or {}).items():
+            at = estimate.get("version", 1), _ends(estimate)
+            found.setdefault(name, []).append(at)
+    return found
+
+
+def _summaries(
+    metric: MetricCard, measured: Mapping[str, Measured]
+) -> tuple[dict[str, Summary], list[str]]:
+    """Summary of one metric by model, and the models whose values are of another version."""
+    summaries, stale = {}, []
+    for model in sorted(measured):
+        found = measured[model].get(metric.name, [])
+        valid = [ends for version, ends in found if version == metric.version]
+        if len(valid) < len(found):
+            stale.append(model)
+        summaries[model] = summarise(*zip(*valid, strict=True)) if valid else NOTHING
+    return summaries, stale
+
+
+def _rescaled(
+    summaries: Mapping[str, Summary],
+    metric: MetricCard,
+    floor: str,
+    ceiling: str,
+    roles: Mapping[str, str],
+) -> dict[str, Rescaled]:
+    """Rescaled values; above the ceiling is suspicious unless leaks lie below it in this metric."""
+    bottom, top = summaries.get(floor), summaries.get(ceiling)
+    result = {m: rescale(s, bottom, top, metric) for m, s in summaries.items()}
+    leaks = [r.value for m, r in result.items() if roles[m] == "leak" and not math.isnan(r.value)]
+    if not leaks or max(leaks) > 1:
+        for model, r in result.items():
+            if r.note == ABOVE:
+                result[model] = Rescaled(r.value, r.interval, MEMORISING)
+    return result
+
+
+def _cost(records: Sequence[Record]) -> Cost:
+    found = [r.get("resources") or {} for r in records]
+
+    def values(key: str) -> list[float]:
+        numbers = [_number(r.get(key)) for r in found]
+        return [x for x in numbers if not math.isnan(x)]
+
+    def mean(key: str) -> float:
+        return math.fsum(values(key)) / len(values(key)) if values(key) else math.nan
+
+    return Cost(
+        mean("fit_seconds"),
+        mean("samples_per_second"),
+        max(values("peak_memory_bytes"), default=math.nan),
+        max(values("peak_device_bytes"), default=math.nan),
+        mean("parameters"),
+        ", ".join(
+            sorted({str((r.get("environment") or {}).get("device") or "") for r in records} - {""})
+        ),
+    )
+
+
+def _number(value: Any) -> float:
+    """Float of a JSON number; null is NaN."""
+    return math.nan if value is None else float(value)
