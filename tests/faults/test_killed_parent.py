@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
+
+from tests.run.test_faults import gone
 
 from .conftest import COUNTED, MOMENTS, striking
 
@@ -32,19 +33,6 @@ def drive(bench: Any, blow: str, task: str, models: list[str]) -> subprocess.Com
 def whole(bench: Any) -> dict[str, dict[str, Any]]:
     """Records by model, read as any reader would."""
     return {r["job"]["model"]: r for r in bench.store.records()}
-
-
-def gone(pid: int, seconds: float = 10.0) -> bool:
-    """Whether a process ends in time; a zombie counts as ended."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def fits(bench: Any) -> list[str]:
