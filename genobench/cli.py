@@ -204,7 +204,8 @@ def _run(parser: Parser) -> None:
         help="run the jobs on a Dask cluster: tcp://HOST:PORT, tls://HOST:PORT, local:N (workers "
         "of this machine) or slurm:profile.toml: see docs/scale.md")  # fmt: skip
     add("--cluster-tls", default="", metavar="CA,CERT,KEY",
-        help="PEM files that encrypt its wire; default: what distributed is set to")  # fmt: skip
+        help="PEM files that encrypt its wire; default: what distributed is set to, with slurm: "
+        "certificates of this run alone; none: in the clear")  # fmt: skip
 
 
 def _list(parser: Parser) -> None:

@@ -25,6 +25,7 @@ FORMS = "tcp://HOST:PORT, tls://HOST:PORT, local:N or slurm:profile.toml"
 CONNECT_SECONDS = 10
 WORKER_SECONDS = 30.0  # for the first worker, when it must be asked what it is
 LOOPBACK = ("127.", "localhost", "[::1]")
+OPEN = (Path("none"),)  # --cluster-tls none: in the clear, on purpose
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,15 @@ class Where:
         Of ``slurm:``; None otherwise.
     tls
         Files of authority, certificate and key; empty: none are named.
+    in_the_clear
+        Whether nothing need be encrypted.
     """
 
     text: str
     workers: int
     profile: Profile | None
     tls: tuple[Path, ...]
+    in_the_clear: bool = False
 
     @property
     def address(self) -> str:
@@ -69,25 +73,34 @@ def parsed(text: str, tls: tuple[Path, ...]) -> Where:
     Raises
     ------
     GenobenchError
-        When Dask is not installed, or the words are none of `FORMS`.
+        When Dask is not installed, the words are none of `FORMS`, or genotypes would travel in
+        the clear and nobody said that they may.
     """
     _require_dask()
+    in_the_clear, tls = tls == OPEN, () if tls == OPEN else tls
     if tls and (len(tls) != 3 or not all(path.is_file() for path in tls)):
         names = ",".join(map(str, tls))
         raise GenobenchError(
             f"--cluster-tls {names}: three files that exist are needed: ca.pem,cert.pem,key.pem"
         )
     if local := re.fullmatch(r"local:([1-9]\d*)", text):
-        return Where(text, int(local[1]), None, tls)
+        return Where(text, int(local[1]), None, tls, in_the_clear)
     if text.startswith("slurm:"):
         from genobench.run.cluster_slurm import read_profile
 
-        return Where(text, 0, read_profile(Path(text.removeprefix("slurm:"))), tls)
+        profile = read_profile(Path(text.removeprefix("slurm:")))
+        return Where(text, 0, profile, tls, in_the_clear)
     if not re.fullmatch(r"(tcp|tls)://[^/\s]+:\d+", text):
         raise GenobenchError(f"--cluster {text}: one of {FORMS}")
     if tls and text.startswith("tcp://"):
         raise GenobenchError(f"--cluster {text}: with --cluster-tls it is tls://, not tcp://")
-    return Where(text, 0, None, tls)
+    if _is_open(text) and not in_the_clear:
+        raise GenobenchError(
+            f"--cluster {text}: genotypes, and orders to run code, would travel in the clear. "
+            "Use tls:// (docs/scale.md shows how), or add --cluster-tls none where the network is "
+            "yours alone"
+        )
+    return Where(text, 0, None, tls, in_the_clear)
 
 
 def surroundings(where: Where, device: str, memory_bytes: int | None) -> Surroundings:
@@ -155,11 +168,15 @@ def _connected(where: Where) -> Iterator[Any]:
 def _started(where: Where) -> Iterator[Any]:
     """A cluster of this run's own."""
     if where.profile is not None:
-        from genobench.run.cluster_slurm import slurm_cluster
+        from genobench.run.cluster_slurm import forget_certificates, slurm_cluster
 
-        with slurm_cluster(where.profile, _security(where.tls)) as cluster:
+        made = None if where.in_the_clear or _configured() else True  # certificates of this run
+        with slurm_cluster(where.profile, _security(where.tls) or made) as cluster:
             cluster.scale(jobs=where.profile.workers)
-            yield cluster
+            try:
+                yield cluster
+            finally:
+                forget_certificates(cluster)
         return
     from distributed import LocalCluster
 
@@ -229,6 +246,15 @@ def _security(tls: tuple[Path, ...]) -> Any:
         **{f"tls_{role}_cert": certificate for role in roles},
         **{f"tls_{role}_key": key for role in roles},
     )
+
+
+def _configured() -> bool:
+    """Whether distributed's own settings name certificates."""
+    import dask
+    import distributed
+
+    assert distributed.__version__  # reading its settings is what importing it does
+    return dask.config.get("distributed.comm.tls.ca-file", None) is not None
 
 
 def _is_open(address: str) -> bool:

@@ -37,6 +37,9 @@ class Profile:
         Interpreter on the nodes; empty: the one that runs now, by its path.
     local_directory
         Scratch folder on the nodes: the split and the samples of running jobs lie there.
+    shared_directory
+        Folder that this machine and the nodes have in common, for the run's own certificates;
+        empty: the one that the command is given in.
     interface
         Network interface, such as ``ib0``; empty: the default one.
     """
@@ -53,6 +56,7 @@ class Profile:
     setup: tuple[str, ...] = ()
     python: str = ""
     local_directory: str = ""
+    shared_directory: str = ""
     interface: str = ""
 
     @property
@@ -100,16 +104,28 @@ def read_profile(path: Path) -> Profile:
 def slurm_cluster(profile: Profile, security: Any = None) -> Any:
     """A SLURMCluster whose scheduler runs here; no job is submitted before it is scaled.
 
+    Parameters
+    ----------
+    profile
+        Of its workers.
+    security
+        A Dask `Security`; True: certificates made now, for this run alone; None: not encrypted,
+        or as distributed is set to.
+
     Raises
     ------
     GenobenchError
-        When dask-jobqueue is not installed.
+        When dask-jobqueue, or what makes certificates, is not installed.
     """
-    if importlib.util.find_spec("dask_jobqueue") is None:
-        raise GenobenchError(
-            "--cluster slurm: needs dask-jobqueue, which is not installed: pip install "
-            "'genobench[cluster]'"
-        )
+    needed = {"dask_jobqueue": "dask-jobqueue"}
+    if security is True:
+        needed["cryptography"] = "cryptography (or --cluster-tls with files of your own)"
+    for module, name in needed.items():
+        if importlib.util.find_spec(module) is None:
+            raise GenobenchError(
+                f"--cluster slurm: needs {name}, which is not installed: pip install "
+                "'genobench[cluster]'"
+            )
     from dask_jobqueue import SLURMCluster
 
     gpus = [f"--gres=gpu:{profile.gpus}"] if profile.gpus else []
@@ -129,10 +145,18 @@ def slurm_cluster(profile: Profile, security: Any = None) -> Any:
         walltime=profile.walltime,
         job_extra_directives=[*gpus, *profile.directives],
         job_script_prologue=list(profile.setup),
+        shared_temp_directory=profile.shared_directory or str(Path.cwd()),
         worker_extra_args=["--resources", f"{RESOURCE}={profile.jobs_per_worker}"],
         scheduler_options={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
         **{name: value for name, value in given.items() if value},
     )
+
+
+def forget_certificates(cluster: Any) -> None:
+    """Remove the files of a run's own certificates; dask-jobqueue keeps them while it exists."""
+    for name, held in vars(cluster).items():
+        if name.startswith("_job_") and hasattr(held, "close"):
+            held.close()
 
 
 def _check(path: Path, content: Mapping[str, Any]) -> None:

@@ -453,6 +453,8 @@ def test_wrong_profile_is_refused(tmp_path: Path, line: str, words: str) -> None
         ("local:0", (), "one of tcp://HOST:PORT"),
         ("somewhere", (), "slurm:profile.toml"),
         ("tcp://host", (), "one of tcp://HOST:PORT"),
+        ("tcp://login1:8786", (), "would travel in the clear"),
+        ("tcp://10.0.0.1:8786", (), "--cluster-tls none where the network is yours alone"),
         ("slurm:nowhere.toml", (), "nowhere.toml: not a readable profile"),
         ("tls://host:1", ("ca.pem",), "ca.pem,cert.pem,key.pem"),
         ("", ("ca.pem",), "without --cluster"),
@@ -604,12 +606,16 @@ true
 """
 
 
-@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
+@pytest.mark.parametrize("wire", ["plain", "own", "files"])
 def test_workers_are_submitted_and_cancelled(
-    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encrypted: bool
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wire: str
 ) -> None:
-    """With commands in Slurm's place that run the job script here."""
-    tls = certificate(tmp_path) if encrypted else ()
+    """With commands in Slurm's place that run the job script here; encrypted unless told not to."""
+    if wire == "own":
+        pytest.importorskip("cryptography")
+    tls = {"plain": (Path("none"),), "own": ()}
+    given = tls[wire] if wire in tls else certificate(tmp_path)
+    monkeypatch.chdir(tmp_path)
     for name, script in (("sbatch", SBATCH), ("scancel", SCANCEL)):
         (tmp_path / name).write_text(script)
         (tmp_path / name).chmod(0o755)
@@ -620,12 +626,38 @@ def test_workers_are_submitted_and_cancelled(
         f'local_directory = "{tmp_path}/scratch"\n'
     )
     summary = bench.run([bench.generator("sound")], [bench.task("one")], jobs=None,
-                        cluster=f"slurm:{path}", cluster_tls=tls)  # fmt: skip
+                        cluster=f"slurm:{path}", cluster_tls=given)  # fmt: skip
     assert summary.statuses == {"ok": 1}, summary.problems
     record = bench.record("sound")
     assert record["environment"]["threads"] == 2
     assert record["job"]["budget"]["memory_bytes"] == int(0.9 * 2e9)
     assert (tmp_path / "scancel.log").read_text().split()
+    (log,) = tmp_path.glob("sbatch.*.log")
+    assert ("tls://" in log.read_text()) == (wire != "plain")
+    assert not list(tmp_path.glob(".dask-jobqueue*")), "certificates of the run are removed"
+
+
+def test_own_certificates_need_what_makes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said before anything is submitted."""
+    path = tmp_path / "profile.toml"
+    path.write_text(PROFILE)
+    where = parsed(f"slurm:{path}", ())
+    assert where.profile is not None
+    monkeypatch.setattr(
+        "genobench.run.cluster_slurm.importlib.util.find_spec",
+        lambda name: None if name == "cryptography" else object(),
+    )
+    with pytest.raises(GenobenchError, match="needs cryptography"):
+        slurm_cluster(where.profile, True)
+
+
+def test_open_network_is_for_those_who_say_so() -> None:
+    """The loopback needs no word; other machines do."""
+    assert not parsed("tcp://127.0.0.1:8786", ()).in_the_clear
+    there = parsed("tcp://login1:8786", (Path("none"),))
+    assert (there.in_the_clear, there.tls) == (True, ())
 
 
 def test_frozen_worker_is_given_up(
