@@ -216,17 +216,20 @@ def _round(
         "base_score": 0.5,
         "verbosity": 0,
     }
+    seen: dict[str, dict[str, list[float]]] = {}
     booster = xgb.train(
         settings,
         _matrix(tilt, train, rng),
         num_boost_round=trees,
         evals=[(_matrix(tilt, held_out, rng), "held_out")],
+        evals_result=seen,
         early_stopping_rounds=15,
         verbose_eval=False,
         callbacks=[InTime()],
     )
-    count = int(booster.best_iteration) + 1
-    return Trees.of(booster, count, depth, rate), float(np.log(2) - booster.best_score)
+    losses = np.array(seen["held_out"]["logloss"])  # of one tree, where time is over at once
+    count = int(losses.argmin()) + 1
+    return Trees.of(booster, count, depth, rate), float(np.log(2) - losses.min())
 
 
 def _matrix(tilt: Tilt, people: Candidates, rng: np.random.Generator) -> Any:

@@ -21,7 +21,8 @@ from genobench.cohort import Cohort, Genotypes
 from genobench.generator import Budget
 
 from . import _diffusion as ddpm
-from ._calibration import calibrated, calibration, drawn, enough_labels, most_probable
+from ._calibration import enough_labels, most_probable
+from ._decoding import Decode, Decoding
 from ._folded_vae import FoldedVae
 from ._image_unet import ImageUNet
 from ._latents import LatentScale
@@ -33,22 +34,20 @@ LEAST = 0.01  # variance along an axis of the standardised latents, for the root
 
 
 class Network(nn.Module):
-    """Both stages, the way from latents to what is diffused, and offsets on the logits."""
+    """Both stages, the way from latents to what is diffused, and from logits to calls."""
 
     centre: Tensor
     slope: Tensor
     deviation: Tensor
     colour: Tensor  # (c H W, c H W) symmetric root of the latents' correlations; empty without
-    offsets: Tensor  # (2, 3, L)
 
-    def __init__(self, vae: FoldedVae, unet: ImageUNet, whiten: bool) -> None:
+    def __init__(self, vae: FoldedVae, unet: ImageUNet, decoding: Decoding, whiten: bool) -> None:
         super().__init__()
-        self.vae, self.unet = vae, unet
+        self.vae, self.unet, self.decoding = vae, unet, decoding
         for name in ("centre", "slope", "deviation"):
             self.register_buffer(name, torch.zeros(vae.c, vae.H * vae.W))
         width = vae.c * vae.H * vae.W if whiten else 0
         self.register_buffer("colour", torch.eye(width))
-        self.register_buffer("offsets", torch.zeros(2, 3, vae.L))
 
     def learn_scale(self, mean: Tensor, std: Tensor, y: Tensor, *, shift: bool) -> None:
         """From posterior means and deviations (n, c, H * W) and labels (n, 1)."""
@@ -112,10 +111,8 @@ class DiscDiff(Neural):
         Take the latents' linear regression on the label out before diffusion and put it back.
     T, sampler, sampling_steps
         Diffusion times (beta 1e-4 to .02); ``ancestral`` or ``euler``, in that many steps.
-    decode
-        ``argmax`` of the three logits, or a ``sample`` from them.
-    calibrate
-        Move the logits until synthetic calls have the training people's frequencies.
+    decode, calibrate
+        As in `_decoding.Decoding`.
     """
 
     widths: Sequence[int] = (64, 64, 64, 128)
@@ -136,7 +133,7 @@ class DiscDiff(Neural):
     T: int = 1000
     sampler: Literal["ancestral", "euler"] = "euler"
     sampling_steps: int = 25
-    decode: Literal["argmax", "sample"] = "argmax"
+    decode: Decode = "argmax"
     calibrate: bool = True
 
     def _learn(
@@ -146,9 +143,11 @@ class DiscDiff(Neural):
         half = (monotonic() + deadline) / 2
         network.vae = self._compress(network.vae, people, held_out, budget, half)
         network.unet = self._denoise(network, people, held_out, budget, deadline)
-        if self.calibrate and monotonic() < deadline:
+        if (self.calibrate or self.decode == "matched") and monotonic() < deadline:
             y = enough_labels(people)
-            network.offsets = calibration(self._logits(network, y), y, people, label=False)
+            logits = self._logits(network, y)
+            network.decoding.learn(logits, y, people, deadline=deadline)
+            budget.report({"decoding_noise": network.decoding.noise})
         return network
 
     def _compress(
@@ -233,7 +232,7 @@ class DiscDiff(Neural):
             places=self.places,
             abar=ddpm.signal(ddpm.linear_betas(self.T)) if self.skip else None,
         )
-        return Network(vae, unet, self.whiten)
+        return Network(vae, unet, Decoding(L, self.decode, self.calibrate), self.whiten)
 
     @property
     def _fitted(self) -> Network:
@@ -253,10 +252,9 @@ class DiscDiff(Neural):
         return torch.cat(parts)
 
     def _calls(self, y: Tensor) -> Tensor:
-        rows = []
-        for some in y.split(ROWS):  # type: ignore[no-untyped-call]
-            logits = calibrated(self._logits(self._fitted, some), some, self._fitted.offsets)
-            rows.append(most_probable(logits) if self.decode == "argmax" else drawn(logits))
+        network = self._fitted
+        pieces = y.split(ROWS)  # type: ignore[no-untyped-call]
+        rows = [network.decoding(self._logits(network, some), some) for some in pieces]
         return torch.cat(rows)
 
 

@@ -196,7 +196,7 @@ def test_person_known_by_iid_alone(tmp_path: Path) -> None:
     [
         ("", "empty; it needs a header"),
         ("F0 I0 2\nF1 I1 1\n", "line 1: no column IID among F0, I0, 2"),
-        ("FID IID T T\n", "line 1: column T occurs twice"),
+        ("FID IID T T\n", "line 1: column 'T' occurs twice"),
         ("FID IID T\nF0 I0 1\nF1 I1\n", r"line 3: 2 value\(s\) for 3 columns"),
         ("FID IID T\n", "a header, but nobody below it"),
     ],

@@ -122,6 +122,23 @@ def test_trees_learn_what_the_base_lacks() -> None:
     assert sides[0].effective() > 6
 
 
+def test_time_that_ends_in_a_round_leaves_its_trees() -> None:
+    """One tree, after which the deadline has passed, is a round like any other."""
+    rng = np.random.default_rng(5)
+    y = np.tile([0, 1], 200).astype(np.float32)
+
+    def draw(labels: Array, rng: np.random.Generator) -> Array:
+        return binomial(np.full(4, 0.5), len(labels), rng)
+
+    sides = [candidates(binomial(np.full(4, p), 400, rng), y, draw, 4, rng) for p in (0.3, 0.3)]
+    found, gain = tilting._round(
+        tilting.fit(*sides, rounds=0, rng=rng), *sides, trees=50, depth=2, eta=0.3, rate=1.0,
+        rng=rng, threads=1, deadline=0.0,
+    )  # fmt: skip
+    assert len(found.feature) == 1
+    assert np.isfinite(gain)
+
+
 @pytest.fixture(scope="module")
 def fitted(toy_split: Split) -> Any:
     """Tree, flow, diffusion and tilt of the toy cohort."""
