@@ -15,6 +15,7 @@ from genobench.task import MetricCard
 
 Box = tuple[float, float, float, float]  # left, low, right, high
 NAMES = 20.0  # how much worse it is to cover a name than a bar
+FAR = 3.0  # quartile distances from the quartiles at which a model is not enlarged (Tukey 1977)
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,31 @@ def extent(found: Sequence[Point], margin: float = 0.14) -> Box:
 
 
 def focus(found: Sequence[Point]) -> Box:
-    """Frame around generators and ceiling, wide enough for the whole of any marker in it."""
-    frame = extent([p for p in found if p.role in ("entrant", "ceiling")] or found)
+    """Frame around generators and ceiling, wide enough for the whole of any marker in it.
+
+    Those far out are left out: enlarged for their sake, the others would stay a heap.
+    """
+    frame = extent(_together([p for p in found if p.role in ("entrant", "ceiling")]) or found)
     left, bottom, right, top = frame
     room, height = 0.04 * (right - left), 0.04 * (top - bottom)
     for x, y in ((p.privacy.value, p.utility.value) for p in found if inside(p, frame)):
         left, right = min(left, x - room), max(right, x + room)
         bottom, top = min(bottom, y - height), max(top, y + height)
     return left, bottom, right, top
+
+
+def _together(found: Sequence[Point]) -> list[Point]:
+    """Those that are not far out on either axis; quartiles apart by an interval at least."""
+    kept = list(found)
+    for side in ("privacy", "utility"):
+        summaries: list[Summary] = [getattr(p, side) for p in found]
+        if not summaries:
+            break
+        low, high = np.quantile([s.value for s in summaries], [0.25, 0.75])
+        widths = [s.people.high - s.people.low for s in summaries if not math.isnan(s.people.low)]
+        room = FAR * max(high - low, float(np.median(widths)) / 2 if widths else 0.0)
+        kept = [p for p in kept if low - room <= getattr(p, side).value <= high + room]
+    return kept
 
 
 def inside(p: Point, frame: Box) -> bool:
