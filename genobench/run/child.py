@@ -80,6 +80,8 @@ class Ended:
         Wall-clock time.
     last_lines
         The end of what it printed.
+    lost_workers
+        Workers of a cluster that were lost with this job before.
     """
 
     stopped: str
@@ -91,6 +93,7 @@ class Ended:
     seconds: float
     last_lines: tuple[str, ...]
     limit: float | None = None
+    lost_workers: int = 0
 
 
 class Child:

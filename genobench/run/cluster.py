@@ -187,7 +187,8 @@ class Cluster:
         _refuse_full_worker(attempt, result["ended"])
         for message in result["messages"]:
             work.on_message(message)
-        if (more := work.on_end(Ended(**result["ended"]))) is not None:
+        ended = Ended(**result["ended"] | {"lost_workers": self.losses[work]})
+        if (more := work.on_end(ended)) is not None:
             queue.waiting.insert(0, more)
 
     def _lose(self, attempt: Attempt, why: str, queue: Queue) -> None:
@@ -236,6 +237,7 @@ def _given_up(attempt: Attempt) -> Ended:
         finished=False,
         seconds=monotonic() - attempt.began,
         last_lines=(),
+        lost_workers=ATTEMPTS,
     )
 
 
@@ -251,5 +253,11 @@ def _refuse_full_worker(attempt: Attempt, ended: dict[str, Any]) -> None:
 
 
 def _append(path: Path, content: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(content)
+    try:
+        with path.open("ab") as file:
+            file.write(content)
+    except OSError as error:
+        raise GenobenchError(
+            f"{path}: cannot be written ({error.strerror or error}). What was finished is kept: "
+            "make room, and run again"
+        ) from error

@@ -90,6 +90,8 @@ class Ledger:
         if not ended.finished:
             refuse_full_disk(self.store, ended)
             again = self._take_failure(ended)
+        if ended.lost_workers:
+            self.record["resources"]["lost_workers"] = ended.lost_workers
         self.spent += ended.seconds
         if self.fitted:
             self.overhead += max(0.0, ended.seconds - self._worked)

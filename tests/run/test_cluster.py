@@ -222,6 +222,8 @@ def test_killed_worker_costs_a_retry(bench: Any, scheduler: Dask, tmp_path: Path
     assert re.match(r"hangs seed \d: its worker tcp://.* was lost .*attempt 1 of 3", retold)
     logs = [p.read_text() for p in (bench.out / "logs").iterdir()]
     assert sum("worker lost in fit" in log for log in logs) == 1
+    lost = [record["resources"].get("lost_workers", 0) for record in bench.store.records()]
+    assert sorted(lost) == [0, 0, 0, 1]
     ends = [
         (e.name, e.seed) for e in bench.events if isinstance(e, JobFinished) and e.what == "fit"
     ]
