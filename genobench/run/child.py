@@ -282,8 +282,7 @@ class _CappedLog:
         if not content:
             return
         kept = b"" if self.full else content[: self.left]
-        with self._room():
-            self.file.write(kept)
+        self._put(kept)
         self.left -= len(kept)
         self.skipped += len(content) - len(kept)
         first, *more = content[-LOG_BYTES:].split(b"\n")
@@ -298,9 +297,15 @@ class _CappedLog:
         if self.skipped and not self.full:
             end = "\n".join(self.last_lines())
             note = f"\n[{self.skipped:,} bytes in all left out here; the end was:]\n{end}\n"
-            with self._room():
-                self.file.write(note.encode())
+            self._put(note.encode())
         self.file.close()
+
+    def _put(self, content: bytes) -> None:
+        """All of it: a disk that becomes full takes the beginning, and refuses what is left."""
+        left = memoryview(content)
+        with self._room():
+            while left:
+                left = left[self.file.write(left) :]
 
     @contextlib.contextmanager
     def _room(self) -> Iterator[None]:
