@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tests.run.conftest import Bench, bench, shared_bench, tiny_split
+from tests.run.conftest import Bench, bench, scheduler, shared_bench, tiny_split
 
-__all__ = ["Bench", "bench", "shared_bench", "tiny_split"]
+__all__ = ["Bench", "bench", "scheduler", "shared_bench", "tiny_split"]
 
 COUNTED = """
 def fit(self, train, validation, *, seed, budget):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,24 +11,12 @@ from genobench.errors import GenobenchError
 from genobench.run.benchmark import run_benchmark
 from genobench.run.events import Event, JobPhase, Said
 from genobench.run.worker import checksum
-from tests.run.test_cluster import Dask
+from tests.run.processes import Dask
 
 from .conftest import COUNTED, striking
 
 pytest.importorskip("distributed")
 LATE = ("sample", "half-saved", "unsaid", "score:two")
-
-
-@pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[Dask]:
-    """A scheduler without workers."""
-    folder = tmp_path / "dask"
-    folder.mkdir()
-    cluster = Dask(folder)
-    try:
-        yield cluster
-    finally:
-        cluster.stop()
 
 
 def test_killed_worker_in_each_phase(bench: Any, scheduler: Dask) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.run.test_faults import gone
+from tests.run.processes import all_gone
 
 from .conftest import COUNTED, MOMENTS, striking
 
@@ -65,7 +65,7 @@ def test_killed_by_a_blow(blows: Any, number: int) -> None:
     """Its children die with it; what was finished before it stands; nothing half is a record."""
     moment, model = MOMENTS[number], f"m{number}"
     assert blows.codes[moment] == -signal.SIGKILL
-    assert gone(blows.children[moment])
+    assert all_gone([blows.children[moment]], 10)
     seen = blows.seen[moment]
     done = ["first", *(f"m{i}" for i in range(number))]
     assert all(seen[name] == blows.after[name] for name in done)

@@ -85,7 +85,7 @@ def attack(reader: Reader, folder: Path, inputs: int, seed: int) -> Counter[str]
     for number in range(inputs):
         files = spoilt(reader, f"{reader.name} {seed} {number}")
         put(files, folder)
-        end, fault = _tried(reader, folder, files)
+        end, fault = tried(reader, folder, files)
         ends[end] += 1
         kind = re.sub(r"[^A-Za-z ]+", "", fault)[:60]
         if fault and len(broken) < MOST_SHOWN:
@@ -116,7 +116,7 @@ def put(files: Files, folder: Path) -> None:
         (folder / name).write_bytes(content)
 
 
-def _tried(reader: Reader, folder: Path, files: Files) -> tuple[str, str]:
+def tried(reader: Reader, folder: Path, files: Files) -> tuple[str, str]:
     """How it ended, and what was wrong with that."""
     try:
         with _watched():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .readers import READERS, Reader, attack, put
+from .readers import READERS, Reader, attack, put, tried
 
 INPUTS = {"plink": 100, "phenotype": 400, "summary": 400, "record": 400, "card": 500,
           "task card": 300}  # fmt: skip
@@ -15,9 +15,10 @@ INPUTS = {"plink": 100, "phenotype": 400, "summary": 400, "record": 400, "card":
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
 def test_good_files_are_read(reader: Reader, tmp_path: Path) -> None:
     """Else spoilt ones would prove nothing."""
+    assert reader.good
     for files in reader.good:
         put(files, tmp_path)
-        reader.read(tmp_path)
+        assert tried(reader, tmp_path, files) == ("read", "")
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from genobench.run import prepared
 from genobench.run.benchmark import RunOptions, Summary, run_benchmark
 from genobench.run.events import Event
 from genobench.run.store import Store
+
+from .processes import Dask
 
 DATA_KEY = "0" * 64
 
@@ -155,3 +157,15 @@ def bench(tmp_path: Path, tiny_split: Split) -> Bench:
 def shared_bench(tmp_path_factory: pytest.TempPathFactory, tiny_split: Split) -> Bench:
     """One store for the tests of a module."""
     return Bench(tmp_path_factory.mktemp("bench"), tiny_split)
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[Dask]:
+    """A scheduler without workers."""
+    folder = tmp_path / "dask"
+    folder.mkdir()
+    cluster = Dask(folder)
+    try:
+        yield cluster
+    finally:
+        cluster.stop()

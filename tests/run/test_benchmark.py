@@ -8,13 +8,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 
 from genobench.data import prepare as preparation
@@ -23,6 +21,8 @@ from genobench.errors import GenobenchError
 from genobench.run import benchmark, prepared
 from genobench.run.events import JobFinished, JobPhase, JobStarted, Said
 from genobench.run.suites import find_suite, suites
+
+from .processes import all_gone, wait
 
 COUNTED = """
 def fit(self, train, validation, *, seed, budget):
@@ -425,31 +425,13 @@ def test_interrupted_run_is_resumed(bench: Any) -> None:
             run.send_signal(blow)
             assert run.wait(20) == (-signal.SIGKILL if blow == signal.SIGKILL else 130)
         pids = [int(pid) for pid in marker.read_text().split()]
-        assert wait(lambda pids=pids: all(map(gone, pids)), 10), f"{blow!r}: {pids} live on"
+        assert all_gone(pids, 10), f"{blow!r}: {pids} live on"
         assert [r["job"]["model"] for r in bench.store.records()] == ["quick"]
     quick = bench.record("quick")
     again = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert again.stdout.strip() == "{'ok': 2}"
     assert (bench.plugins / "fits").read_text().split() == ["quick", *["hangs"] * 4]
     assert bench.record("quick") == quick
-
-
-def wait(condition: Any, seconds: float) -> bool:
-    """Whether something comes true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def gone(pid: int) -> bool:
-    """No such process, or one that waits to be buried."""
-    try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
 
 
 def test_second_run_in_the_same_folder_is_refused(bench: Any) -> None:

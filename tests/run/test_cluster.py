@@ -7,11 +7,9 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,60 +28,9 @@ from genobench.run.cluster_slurm import slurm_cluster
 from genobench.run.events import Event, JobFinished, JobPhase, JobStarted, Said
 from genobench.run.job import Device
 
+from .processes import Dask, all_gone, gone, wait
+
 pytest.importorskip("distributed")
-
-
-class Dask:
-    """A scheduler and its workers: processes of their own, on the loopback."""
-
-    def __init__(self, folder: Path, *, tls: tuple[Path, ...] = ()) -> None:
-        self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.address = f"{'tls' if tls else 'tcp'}://127.0.0.1:{port}"
-        self.security = [
-            word
-            for option, path in zip(("ca-file", "cert", "key"), tls, strict=False)
-            for word in (f"--tls-{option}", str(path))
-        ]
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.scheduler = self.start(
-            "scheduler", "--host", self.address.rpartition(":")[0], "--port", str(port),
-            "--no-dashboard", "--no-show", *self.security,
-        )  # fmt: skip
-
-    def start(self, what: str, *words: str) -> subprocess.Popen[bytes]:
-        log = (self.folder / f"{what}{len(self.processes)}.log").open("wb")
-        command = [sys.executable, "-m", "distributed.cli.dask_" + what, *words]
-        with log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
-        self.processes.append(process)
-        return process
-
-    def worker(self, *words: str) -> subprocess.Popen[bytes]:
-        """One worker, without a nanny that would start it anew."""
-        return self.start(
-            "worker", self.address, "--no-nanny", "--nthreads", "1", "--no-dashboard",
-            "--local-directory", str(self.folder), *self.security, *words,
-        )  # fmt: skip
-
-    def stop(self) -> None:
-        for process in reversed(self.processes):
-            process.kill()
-            process.wait()
-
-
-@pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[Dask]:
-    """A scheduler without workers."""
-    folder = tmp_path / "dask"
-    folder.mkdir()
-    cluster = Dask(folder)
-    try:
-        yield cluster
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture(scope="module")
@@ -104,24 +51,6 @@ def left(dask: Dask) -> list[Path]:
     assert scratch.is_dir()
     every = [Path(folder, name) for folder, _, names in os.walk(scratch) for name in names]
     return [path for path in every if "genobench" in path.relative_to(scratch).parts]
-
-
-def wait(condition: Callable[[], Any], seconds: float) -> bool:
-    """Whether something comes true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def gone(pid: int) -> bool:
-    """No such process, or one that waits to be buried."""
-    try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
 
 
 def measured(record: dict[str, Any]) -> Any:
@@ -217,7 +146,7 @@ def test_killed_worker_costs_a_retry(bench: Any, scheduler: Dask, tmp_path: Path
     bench.events = []
     summary = run_benchmark(options, listen)
     assert summary.statuses == {"ok": 4}, summary.problems
-    assert wait(lambda: all(map(gone, pids)), 5)
+    assert all_gone(pids, 5)
     (retold,) = [e.text for e in bench.events if isinstance(e, Said) and "attempt" in e.text]
     assert re.match(r"hangs seed \d: its worker tcp://.* was lost .*attempt 1 of 3", retold)
     logs = [p.read_text() for p in (bench.out / "logs").iterdir()]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 
 from genobench.contract import ContractError, checked_sample
 from genobench.errors import GenobenchError
+
+from .processes import all_gone
 
 FAULTS = {
     "raises": """
@@ -236,20 +236,7 @@ def test_no_process_outlives_its_job(after: Any) -> None:
     """Neither in the job's group nor in a session of its own."""
     assert after.record("leaves_processes")["status"] == "ok"
     for pid in map(int, (after.plugins / "pids").read_text().split()):
-        assert gone(pid), f"process {pid} is still there"
-
-
-def gone(pid: int, seconds: float = 5.0) -> bool:
-    """Whether a process ends within some seconds; a zombie counts as ended."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.05)
-    return False
+        assert all_gone([pid], 5), f"process {pid} is still there"
 
 
 def test_hang_is_stopped(bench: Any) -> None:
