@@ -27,6 +27,7 @@ from ._adversarial import (
     smoothed,
 )
 from ._calibration import calibrated, calibration, most_probable
+from ._decoding import nearest
 from ._training import (
     EarlyStopping,
     Ema,
@@ -49,6 +50,7 @@ NETS = {  # SNPs: published widths of generator and critic, in units of L
 }
 SETTLING = 1024  # synthetic people from whom batch norms take their statistics
 CALIBRATION = 1024  # and on whom the calls are calibrated
+LOUDER = tuple(1 + tenth / 10 for tenth in range(11))  # factors tried on the noise of the draw
 
 
 @dataclass
@@ -73,6 +75,7 @@ class Adversarial(Generator):
     noise: float = 1.0  # scale of the Gumbel noise in training and generation
     noise_by_snp: bool = False  # noise and signal as far as other SNPs predict a SNP: see _scales
     calibrate: bool = False  # move logits until calls have the training people's marginals
+    matched_noise: bool = False  # louder in the draw, until people are as far apart as in training
     every: int = 100  # generator steps between two looks at validation
     patience: int = 1000  # looks without a better F1 before stopping
     neighbours: int = 5  # k of precision and recall
@@ -123,6 +126,8 @@ class Adversarial(Generator):
         self.network_ = average.network
         if self.calibrate:
             self._calibrate(people)
+        if self.matched_noise:
+            self._match_noise(people, deadline, budget)
 
     def _rounds(self, shares: Tensor, people: People, steps: int) -> Iterator[Tensor]:
         """Some steps of the critic, then one of the generator, whose loss comes out; and again."""
@@ -200,6 +205,22 @@ class Adversarial(Generator):
         y = _some(people, CALIBRATION)
         logits = gumbel(self.network_(self._noise(y), y), self.network_.noise)
         self.offsets_ = calibration(logits, y, people, rounds=20)
+
+    @torch.no_grad()
+    def _match_noise(self, people: People, deadline: float, budget: Budget) -> None:
+        """The least noise at which people are as far from the next one as in training."""
+        y = _some(people, CALIBRATION)
+        chosen = torch.randperm(len(people), device=y.device)[: len(y)]
+        apart = nearest(people.genotypes[chosen])
+        learned = self.network_.noise.clone()
+        for factor in LOUDER:
+            self.network_.noise.copy_(factor * learned)
+            if self.calibrate:
+                self._calibrate(people)
+            drawn = self._draw(self.network_, y[: len(chosen)])
+            if nearest(drawn) >= apart or time.monotonic() > deadline:
+                break
+        budget.report({"louder": factor})
 
     def _draw(self, network: GeneratorNetwork, y: Tensor) -> Tensor:
         """Hard calls (B, L): categorical draws, moved by the calibration."""

@@ -21,8 +21,9 @@ from genobench.cohort import Cohort, Genotypes
 from genobench.generator import Budget
 
 from . import _diffusion as ddpm
-from ._calibration import enough_labels, most_probable
-from ._decoding import Decode, Decoding
+from ._adversarial import k_nearest_f1
+from ._calibration import calibrated, calibration, enough_labels, most_probable
+from ._decoding import Decode, Decoding, gumbel_like
 from ._folded_vae import FoldedVae
 from ._image_unet import ImageUNet
 from ._latents import LatentScale
@@ -31,6 +32,8 @@ from ._training import People, descend, write_fixed
 
 ROWS = 1024  # people encoded at once
 LEAST = 0.01  # variance along an axis of the standardised latents, for the root's sake
+NOISES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0)  # of which ``validated`` takes one
+NEIGHBOURS = 5  # k of precision and recall
 
 
 class Network(nn.Module):
@@ -112,7 +115,8 @@ class DiscDiff(Neural):
     T, sampler, sampling_steps
         Diffusion times (beta 1e-4 to .02); ``ancestral`` or ``euler``, in that many steps.
     decode, calibrate
-        As in `_decoding.Decoding`.
+        As in `_decoding.Decoding`; ``validated``: the noise at which the F1 of k-NN precision and
+        recall on validation people is best.
     """
 
     widths: Sequence[int] = (64, 64, 64, 128)
@@ -133,7 +137,7 @@ class DiscDiff(Neural):
     T: int = 1000
     sampler: Literal["ancestral", "euler"] = "euler"
     sampling_steps: int = 25
-    decode: Decode = "argmax"
+    decode: Decode | Literal["validated"] = "argmax"
     calibrate: bool = True
 
     def _learn(
@@ -143,10 +147,13 @@ class DiscDiff(Neural):
         half = (monotonic() + deadline) / 2
         network.vae = self._compress(network.vae, people, held_out, budget, half)
         network.unet = self._denoise(network, people, held_out, budget, deadline)
-        if (self.calibrate or self.decode == "matched") and monotonic() < deadline:
+        if (self.calibrate or self.decode in ("matched", "validated")) and monotonic() < deadline:
             y = enough_labels(people)
             logits = self._logits(network, y)
-            network.decoding.learn(logits, y, people, deadline=deadline)
+            if self.decode == "validated":
+                _learn_on_validation(network.decoding, logits, y, people, held_out, deadline)
+            else:
+                network.decoding.learn(logits, y, people, deadline=deadline)
             budget.report({"decoding_noise": network.decoding.noise})
         return network
 
@@ -232,7 +239,8 @@ class DiscDiff(Neural):
             places=self.places,
             abar=ddpm.signal(ddpm.linear_betas(self.T)) if self.skip else None,
         )
-        return Network(vae, unet, Decoding(L, self.decode, self.calibrate), self.whiten)
+        decode = "matched" if self.decode == "validated" else self.decode  # a noise that is learned
+        return Network(vae, unet, Decoding(L, decode, self.calibrate), self.whiten)
 
     @property
     def _fitted(self) -> Network:
@@ -256,6 +264,34 @@ class DiscDiff(Neural):
         pieces = y.split(ROWS)  # type: ignore[no-untyped-call]
         rows = [network.decoding(self._logits(network, some), some) for some in pieces]
         return torch.cat(rows)
+
+
+@torch.no_grad()
+def _learn_on_validation(
+    decoding: Decoding,
+    logits: Tensor,  # (k, 3, L) of synthetic people
+    y: Tensor,  # (k, 1) their scaled labels
+    people: People,
+    held_out: People,
+    deadline: float,
+) -> None:
+    """The noise with the best F1 on ``held_out``, and the offsets at that noise."""
+    gumbel = gumbel_like(logits)
+    real = held_out.genotypes[: len(y)]
+    best = -1.0
+    for scale in NOISES:
+        noisy = logits + scale * gumbel
+        offsets = torch.zeros_like(decoding.offsets)
+        if decoding.calibrate:
+            offsets = calibration(noisy, y, people, label=False)
+        calls = most_probable(calibrated(noisy, y, offsets))
+        *_, f1 = k_nearest_f1(real, calls[: len(real)], NEIGHBOURS)
+        if f1 > best:
+            best = f1
+            decoding.matched.fill_(scale)
+            decoding.offsets.copy_(offsets)
+        if monotonic() > deadline:
+            break
 
 
 def _given(unet: ImageUNet, y: Tensor) -> ddpm.Denoise:

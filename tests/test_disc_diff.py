@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -20,7 +21,10 @@ from genobench.registry import find_generator
 folded = import_module("genobench.baselines._folded_vae")
 unets = import_module("genobench.baselines._image_unet")
 ddpm = import_module("genobench.baselines._diffusion")
-DiscDiff = import_module("genobench.baselines.disc_diff").DiscDiff
+decoding = import_module("genobench.baselines._decoding")
+training = import_module("genobench.baselines._training")
+module = import_module("genobench.baselines.disc_diff")
+DiscDiff = module.DiscDiff
 CARD = find_generator("disc_diff").card
 
 
@@ -202,3 +206,37 @@ def test_before_fitting_is_named() -> None:
         DiscDiff().sample(np.zeros(1, dtype=np.float32), seed=0)
     with pytest.raises(GenobenchError, match=r"reconstruct\(\) before fit"):
         DiscDiff().reconstruct(np.zeros((1, 3), dtype=np.int8))
+
+
+def test_validated_noise_follows_the_validation_people() -> None:
+    """Sites that are decided need no noise; undecided ones, alike in everybody, need all of it."""
+    draw = torch.Generator().manual_seed(0)
+    real = torch.randint(3, (240, 60), generator=draw).to(torch.int8)
+    people, held_out = (
+        training.People(some, torch.zeros(len(some), 1)) for some in (real[:120], real[120:])
+    )
+    y = torch.zeros(120, 1)
+    other = torch.randint(3, (120, 60), generator=draw)
+    decided = 20 * torch.nn.functional.one_hot(other, 3).movedim(-1, 1).float()
+    undecided = 0.01 * decided[:1].expand(120, -1, -1)
+
+    def noise(logits: torch.Tensor) -> float:
+        learned = decoding.Decoding(60, "matched", calibrate=False)
+        torch.manual_seed(1)
+        module._learn_on_validation(learned, logits, y, people, held_out, math.inf)
+        return float(learned.noise)
+
+    assert noise(decided) == 0.0
+    assert noise(undecided) > 0.5
+
+
+def test_validated_noise_is_what_sampling_uses(toy_split: Split) -> None:
+    """It is among the candidates, kept in the state, and the same after restoring."""
+    settings = CARD.settings_for("toy") | {"decode": "validated", "vae_steps": 60, "steps": 30}
+    model = DiscDiff(**settings)
+    model.fit(toy_split.train, toy_split.validation, seed=0, budget=Budget())
+    assert any(model.network_.decoding.noise == pytest.approx(scale) for scale in module.NOISES)
+    again = DiscDiff(**settings)
+    again.restore(model.state())
+    labels = toy_split.train.labels
+    assert np.array_equal(again.sample(labels, seed=3), model.sample(labels, seed=3))

@@ -18,6 +18,7 @@ from genobench.generator import Budget
 from genobench.metrics.manifold import manifold_curve
 
 adversarial = import_module("genobench.baselines._adversarial")
+decoding = import_module("genobench.baselines._decoding")
 game = import_module("genobench.baselines._game")
 unexplained = import_module("genobench.baselines._unexplained").unexplained
 WganGp = import_module("genobench.baselines.wgan_gp").WganGp
@@ -210,6 +211,31 @@ def test_noise_follows_what_neighbours_leave_open(
     noise, signal = WganGp(noise=0.3)._scales(people, people)
     assert torch.equal(noise, torch.full((24,), 0.3))
     assert torch.equal(signal, torch.ones(24))
+
+
+def test_matched_noise_keeps_people_apart(
+    make_cohort: Callable[..., Cohort], toy_split: Split
+) -> None:
+    """Too little noise makes people alike; the draw's is raised until they are as far apart as in
+    training, and left as it was where they are so already.
+    """
+    some = make_cohort(400, 80, 0)
+    rng = np.random.default_rng(1)
+    rows = rng.binomial(2, rng.beta(2, 2, 80), (400, 80)).astype(np.int8)
+    independent = Cohort(rows, some.variants, some.samples, some.trait)
+
+    def apart(train: Cohort, **settings: Any) -> tuple[float, float]:
+        model = GumbelGan(**{**QUICK, "steps": 60, "every": 30}, **settings)
+        model.fit(train, train, seed=0, budget=Budget())
+        made = torch.from_numpy(model.sample(train.labels, seed=1).copy())
+        return decoding.nearest(made), float(model.network_.noise[0])
+
+    wanted = decoding.nearest(torch.from_numpy(rows.copy()))
+    before, _ = apart(independent, noise=0.5)
+    after, louder = apart(independent, noise=0.5, matched_noise=True)
+    assert before < after < wanted + 0.2
+    assert after > wanted - 0.2 or louder == pytest.approx(1.0)
+    assert apart(toy_split.train, noise=0.2, matched_noise=True)[1] == pytest.approx(0.2)
 
 
 def test_snp_without_signal_hears_the_label_alone() -> None:
