@@ -17,17 +17,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from genobench.cohort import Cohort, Genotypes, Trait
-from genobench.data import catalogue, kinship, streamed, summary
+from genobench.data import catalogue, groups, kinship, streamed, summary
 from genobench.data.gwas import (
     CLUMP_CANDIDATES,
     Association,
     NullModel,
     principal_components,
 )
-from genobench.data.labels import NOBODY, Labels
+from genobench.data.labels import Labels
 from genobench.data.prepare import SNPS, DataSpec
 from genobench.data.scan import sound
-from genobench.data.source import Source
+from genobench.data.source import Source, spaced
 from genobench.data.split import (
     SplitIndices,
     split_by_coin,
@@ -39,7 +39,6 @@ from genobench.errors import GenobenchError
 
 IN_MEMORY = 2**31  # genotypes: 2 GiB
 SPARE = 2  # SNPs loaded per SNP wanted, so that quality control may drop some
-SPACED = 10_000  # SNPs read from a file, evenly spaced, to find relatives and components
 COMPONENTS = 4
 LEAST_COMPONENT_SNPS = 50
 
@@ -122,7 +121,7 @@ def _own(
     population: NDArray[Any] | None,
 ) -> Candidates:
     """The best SNPs of a file larger than memory, by association in its training people."""
-    group, relatives = _groups_of_source(spec, source, labels)
+    group, relatives = groups.of_source(spec, source, labels)
     split = _split(spec, labels.trait, group, population)
     count = _component_count(spec)
     found, components = streamed.associated(
@@ -174,7 +173,7 @@ def _external(
     selection = {"source": "external", "summary_statistics": matched.counts}
     found = Candidates(None, None, None, None, {}, selection, ranking, matched.association)
     if spec.clump_r2 is not None and _too_many(labels, wanted):  # LD is of training people
-        group, relatives = _groups_of_source(spec, source, labels)
+        group, relatives = groups.of_source(spec, source, labels)
         split = _split(spec, labels.trait, group, population)
         found = replace(found, split=split, group=group, relatives=relatives)
     return _narrowed(spec, source, labels, found, wanted)
@@ -234,12 +233,12 @@ def settle_split(
         return SplitIndices(*parts), candidates.group[rows], candidates.relatives
     assert cohort.trait is not None
     if labels.group is not None:
-        group, relatives = _named_groups(spec, labels.group[rows])
+        group, relatives = groups.named(spec, labels.group[rows])
     elif candidates.columns is None:
-        group, relatives = _found_groups(cohort.genotypes, cohort.variants, cohort.samples)
+        group, relatives = groups.found(cohort.genotypes, cohort.variants, cohort.samples)
     else:
         left = Labels(labels.people[rows], cohort.trait, labels.covariates[rows], None, {})
-        group, relatives = _groups_of_source(spec, source, left)
+        group, relatives = groups.of_source(spec, source, left)
     population = cohort.samples["population"].to_numpy() if spec.train_population else None
     return _split(spec, cohort.trait, group, population), group, relatives
 
@@ -290,7 +289,7 @@ def _components_of_source(
     spec: DataSpec, source: Source, people: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """The same as `_components`, of SNPs evenly spaced over a file."""
-    some = source.read(people, _spaced(len(source.variants), 1_000))
+    some = source.read(people, spaced(len(source.variants), 1_000))
     return _components(spec, some.genotypes, some.variants, np.arange(len(people)))
 
 
@@ -312,57 +311,7 @@ def _components(
     return principal_components(genotypes[np.ix_(people, chosen)], count)
 
 
-def _groups_of_source(
-    spec: DataSpec, source: Source, labels: Labels
-) -> tuple[NDArray[Any], dict[str, Any]]:
-    """Groups of people whose genotypes are not loaded as a whole."""
-    if labels.group is not None:
-        return _named_groups(spec, labels.group)
-    samples = source.samples.iloc[labels.people]
-    if len(labels.people) > kinship.MOST_PEOPLE:
-        nothing = np.zeros((len(labels.people), 0), dtype=np.int8)
-        return _found_groups(nothing, source.variants.iloc[:0], samples)
-    some = source.read(labels.people, _spaced(len(source.variants), SPACED))
-    return _found_groups(some.genotypes, some.variants, samples)
-
-
-def _named_groups(spec: DataSpec, names: NDArray[Any]) -> tuple[NDArray[Any], dict[str, Any]]:
-    """Groups by a column; empty text is nobody's group."""
-    codes = _coded(names)
-    if spec.group == NOBODY:
-        return codes, {"method": "none", "reason": "asked for, or the data set's default"}
-    sizes = np.bincount(codes)
-    return codes, {
-        "method": f"column {spec.group}",
-        "groups": int((sizes > 1).sum()),
-        "people_in_groups": int(sizes[sizes > 1].sum()),
-        "largest": int(sizes.max(initial=0)),
-    }
-
-
-def _coded(names: NDArray[Any]) -> NDArray[np.int64]:
-    """Number of each person's group; everybody without a name gets a number of their own."""
-    codes = pd.factorize(names)[0].astype(np.int64)
-    alone = np.flatnonzero(names == "")
-    codes[alone] = codes.max(initial=-1) + 1 + np.arange(len(alone))
-    return codes
-
-
-def _found_groups(
-    genotypes: Genotypes, variants: pd.DataFrame, samples: pd.DataFrame
-) -> tuple[NDArray[Any], dict[str, Any]]:
-    """Families by kinship, joined with those that share a family id."""
-    families = kinship.find_families(genotypes, variants)
-    group, named = kinship.with_family_ids(families.group, samples["fid"].to_numpy())
-    return group, {**families.summary, "family_ids": named}
-
-
 def _ranking(association: Association, usable: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Columns of the usable SNPs, the strongest first."""
     order = np.argsort(np.where(usable, -np.abs(association.z), np.inf), kind="stable")
     return order[: int(usable.sum())]
-
-
-def _spaced(m: int, most: int) -> NDArray[np.int64]:
-    """At most ``most`` of ``m`` columns, evenly spaced."""
-    return np.unique(np.linspace(0, m - 1, min(m, most)).astype(np.int64))

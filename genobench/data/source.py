@@ -97,3 +97,8 @@ class PlinkSource:
             status = path.stat()
             found.append([str(Path(path).resolve()), status.st_size, status.st_mtime_ns])
         return found
+
+
+def spaced(m: int, most: int) -> NDArray[np.int64]:
+    """At most ``most`` of ``m`` columns, evenly spaced."""
+    return np.unique(np.linspace(0, m - 1, min(m, most)).astype(np.int64))
