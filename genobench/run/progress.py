@@ -34,6 +34,9 @@ class Tracker:
         self.child_seconds = self.harness_seconds = 0.0
         self._durations: dict[tuple[str, str], list[float]] = defaultdict(list)
         self._before: dict[tuple[str, str], float] = {}  # mean seconds of the same in old records
+        self._estimates: dict[
+            tuple[str, str], float
+        ] = {}  # until a duration is added; name "" stands for the whole kind
         self._references = 0  # that are yet to be begun
         self._left: dict[str, tuple[str, str]] = {}  # key -> (what, model) of what is not done
         self._begun: set[str] = set()
@@ -50,6 +53,7 @@ class Tracker:
         self._before = costs.expected(todos, known)
         if not math.isnan(seconds := costs.of_a_task(known)):
             self._before[REFERENCE, ""] = seconds
+        self._estimates.clear()
 
     def started(self, key: str, name: str, seed: int, what: What, slot: int) -> None:
         """A child was started."""
@@ -75,6 +79,7 @@ class Tracker:
         self.done += 1
         if status == "ok":
             self._durations[what, name].append(seconds)
+            self._estimates.clear()
         self.on_event(
             JobFinished(key, name, seed, what, status, problem, seconds, self._progress())
         )
@@ -98,14 +103,25 @@ class Tracker:
 
         Where nothing is known of its kind, of anything.
         """
-        if own := self._durations.get((what, name)):
-            return fmean(own)
-        if (what, name) in self._before:
-            return self._before[what, name] * self._pace()
-        known = {of: s * self._pace() for of, s in self._before.items()}
-        known |= {of: fmean(spent) for of, spent in self._durations.items() if spent}
-        kind = [s for (of, _), s in known.items() if of == what] or list(known.values())
-        return fmean(kind) if kind else 0.0
+        if (what, name) not in self._estimates:
+            if own := self._durations.get((what, name)):
+                seconds = fmean(own)
+            elif (what, name) in self._before:
+                seconds = self._before[what, name] * self._pace()
+            else:
+                seconds = self._typical(what)
+            self._estimates[what, name] = seconds
+        return self._estimates[what, name]
+
+    def _typical(self, what: str) -> float:
+        """Mean over everything of one kind, or over everything; 0 where nothing is known."""
+        if (what, "") not in self._estimates:
+            pace = self._pace()
+            known = {of: seconds * pace for of, seconds in self._before.items()}
+            known |= {of: fmean(spent) for of, spent in self._durations.items() if spent}
+            kind = [s for (of, _), s in known.items() if of == what] or list(known.values())
+            self._estimates[what, ""] = fmean(kind) if kind else 0.0
+        return self._estimates[what, ""]
 
     def _pace(self) -> float:
         """How many times as long as in old records jobs take here, of those that ended."""
