@@ -105,6 +105,7 @@ def run(
     overwrite: str = "only-missing",
     timeout: float | str | None = None,
     memory: int | str | None = None,
+    device_memory: int | str | None = None,
     cluster: str = "",
     cluster_tls: Several | None = None,
     progress: bool = True,
@@ -123,7 +124,7 @@ def run(
         As on the command line.
     seeds
         ``"0-4"``, a number, or several; None: the suite's.
-    timeout, memory
+    timeout, memory, device_memory
         Per job: seconds or ``"2h"``; bytes or ``"16G"``.
     progress
         Whether standard error tells what is going on.
@@ -164,6 +165,7 @@ def run(
         jobs=read("jobs", jobs),
         timeout_seconds=read("timeout", timeout),
         memory_bytes=read("memory", memory),
+        device_memory_bytes=read("device_memory", device_memory),
         overwrite=overwrite,  # type: ignore[arg-type]
         cluster=cluster,
         cluster_tls=tuple(map(Path, read("cluster_tls", cluster_tls) or ())),

@@ -78,6 +78,7 @@ def _readers() -> dict[str, Callable[[str], Any]]:
         "jobs": arguments.positive,
         "timeout": arguments.duration,
         "memory": arguments.size,
+        "device_memory": arguments.size,
         "cluster_tls": arguments.names,
         "pheno": Path,
         "trait_kind": _trait_kind,

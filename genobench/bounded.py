@@ -17,6 +17,12 @@ TEXT_BYTES = 16 * 2**20  # a record has some 30 KiB
 TENSOR_BYTES = 16 * 2**30
 
 
+def read_bytes(path: Path, most: int = TEXT_BYTES) -> bytes:
+    """At most ``most`` bytes."""
+    _require_size(path, most)
+    return path.read_bytes()
+
+
 def read_text(path: Path, most: int = TEXT_BYTES) -> str:
     """UTF-8 text of at most ``most`` bytes."""
     _require_size(path, most)

@@ -195,6 +195,8 @@ def _run(parser: Parser) -> None:
     add("--overwrite", choices=OVERWRITE, default="only-missing", help="default: only-missing")
     add("--timeout", type=arguments.duration, metavar="2h", help="per job; default: the suite's")
     add("--memory", type=arguments.size, metavar="16G", help="per job; default: its share")
+    add("--device-memory", type=arguments.size, metavar="8G",
+        help="of a GPU, per job; default: all; fits that need more: see docs/scale.md")  # fmt: skip
     add("--dry-run", action="store_true", help="say what would be run, and run nothing")
     _device(parser)
     _data_options(parser)

@@ -24,18 +24,16 @@ from genobench.metrics.frequency import minor_slope
 from genobench.metrics.manifold import Cover, cover, curve_areas, radii
 from genobench.metrics.structure import project
 from genobench.registry import find_task
-from genobench.report import leaderboard
+from genobench.report import leaderboard, shown
 from genobench.report.plots import (
     ancestry,
     attacks,
     calibration,
-    cost,
     distances,
     effects,
     frequency,
     linkage,
     manifold,
-    ranks,
 )
 from genobench.report.plots.cohorts import FEWEST, Made, People, load_people, load_samples
 from genobench.report.plots.folder import FAMILIES
@@ -331,12 +329,12 @@ def test_small_cells_are_blank() -> None:
 
 
 def test_ranks_and_costs_are_those_of_the_tables(tables: Tables) -> None:
-    """Controls are not ranked; every model that was timed has a cost."""
+    """Of generators: controls are not ranked, and what they cost says nothing."""
     table = next(t for t in tables.blocks[0].tables if t.task.name == "fidelity")
-    found = ranks.places(table, MODELS)
+    found = shown.places(table, MODELS)
     assert [(p.model, p.rank) for p in found] == [("vae", 1), ("li_stephens", 2)]
-    worth = {w.model: w for w in cost.worth(table, MODELS)}
-    assert set(worth) == set(MODELS)
+    worth = {w.model: w for w in shown.worth(table, MODELS)}
+    assert set(worth) == {p.model for p in found}
     assert worth["vae"].seconds == pytest.approx(4.6)
     assert worth["vae"].low == pytest.approx(0.58)
 
@@ -344,8 +342,8 @@ def test_ranks_and_costs_are_those_of_the_tables(tables: Tables) -> None:
 def test_tied_models_share_a_bar() -> None:
     """A letter joins its models; one model alone has no bar."""
     ties = [("a", "A"), ("b", "AB"), ("c", "B"), ("d", "C")]
-    found = [ranks.Place(m, i + 1, 1, 4, letters) for i, (m, letters) in enumerate(ties)]
-    assert ranks.tied(found) == [[0, 1], [1, 2]]
+    found = [shown.Place(m, i + 1, 1, 4, letters) for i, (m, letters) in enumerate(ties)]
+    assert shown.tied(found) == [[0, 1], [1, 2]]
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (8, [8]), (9, [4, 5]), (17, [6, 5, 6])])

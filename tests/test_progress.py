@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,14 @@ def test_board_counts_down_while_nothing_is_heard(monkeypatch: pytest.MonkeyPatc
     now[0] = 300.0
     console.print(board)
     assert "takes longer than expected" in screen.getvalue()
+
+
+def test_what_waits_for_an_overdue_job_does_not_become_less() -> None:
+    """The rest of a run is not counted down while its turn has not come."""
+    known = Progress(5, 1, 60.0, False)
+    assert later(known, 20.0).seconds_left == 40.0
+    assert later(known, 80.0) == Progress(5, 1, 0.0, True)
+    assert later(replace(known, overdue=True), 20.0) == replace(known, overdue=True)
 
 
 def test_latest_figures_begin_with_step_and_validation() -> None:

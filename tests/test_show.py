@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -96,6 +97,14 @@ def test_other_settings_than_the_card_has(
     path.write_text(json.dumps(record))
     command = repeat(outcome(capsys, "show", "abcd", "--out", str(run))[1])
     assert command == f"genobench reproduce {path}"
+
+
+def test_a_card_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
+    """Sizes as people write them, nothing as Python does."""
+    code, said, _ = outcome(capsys, "show", "vae")
+    assert code == 0
+    assert re.search(r"^parameters +smoke [\d,]+, small [\d,]+, paper [\d,]+$", said, re.MULTILINE)
+    assert "{" not in said
 
 
 def test_keys_that_are_not_one_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

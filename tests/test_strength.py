@@ -229,6 +229,15 @@ def test_a_search_is_no_curve() -> None:
     assert curves_of(record("sound", 0, {}, learning=LOSS, resources={})) == []
 
 
+def test_stages_stand_in_order_of_time() -> None:
+    """Not in that of their names: what learned first is told first."""
+    first = [{"b_step": float(i), "b_validation": 1.0 / i, "seconds": float(i)} for i in (1, 2)]
+    then = [{"a_step": float(i), "a_validation": 2.0 / i, "seconds": 4.0 + i} for i in (1, 2)]
+    made = build([record("sound", 0, REAL, learning=[*first, *then])], CARDS, TASKS)
+    found = learned(made.blocks[0])
+    assert [line.quantity for line in found] == ["b_validation", "a_validation"]
+
+
 def test_learning_is_told_and_drawn(tmp_path: Path) -> None:
     """Mean over seeds on the page, whose figure is written; who has no curve is named."""
     made = [record("sound", s, REAL, learning=LOSS) for s in range(3)]

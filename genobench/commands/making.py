@@ -62,6 +62,7 @@ def run(options: Namespace) -> int:
         jobs=options.jobs,
         timeout_seconds=options.timeout,
         memory_bytes=options.memory,
+        device_memory_bytes=options.device_memory,
         overwrite=options.overwrite,
         cluster=options.cluster,
         cluster_tls=tuple(Path(name) for name in options.cluster_tls.split(",") if name),

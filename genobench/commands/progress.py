@@ -54,11 +54,14 @@ def left(progress: Progress) -> str:
 
 
 def later(progress: Progress, seconds: float) -> Progress:
-    """What was known ``seconds`` ago, when nothing has been heard since."""
-    if progress.seconds_left is None:
+    """What was known ``seconds`` ago, when nothing has been heard since.
+
+    What waits for a job that is overdue does not become less.
+    """
+    if progress.seconds_left is None or progress.overdue:
         return progress
     rest = progress.seconds_left - seconds
-    return replace(progress, seconds_left=max(0.0, rest), overdue=progress.overdue or rest < 0)
+    return replace(progress, seconds_left=max(0.0, rest), overdue=rest < 0)
 
 
 def latest(learning: Mapping[str, float | None] | None) -> str:

@@ -62,6 +62,12 @@ def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
 
 def _cost(name: str, value: Any) -> str:
     """One of the resources in its unit."""
+    from genobench.run.retries import in_words
+
+    if name == "batch_used":
+        return in_words(value)
+    if name == "memory_retries":
+        return "; ".join(f"{in_words(e['batch'])} in {e['phase']}: {e['what']}" for e in value)
     if name.endswith("_bytes"):
         return memory(float(value))
     if name.endswith("_seconds"):
@@ -199,6 +205,8 @@ def _limits(record: Mapping[str, Any]) -> list[str]:
     suite, seconds = suites().get(job["suite"]), float(job["budget"]["seconds"])
     if suite is None or seconds != suite.timeout_seconds:
         words += ["--timeout", f"{seconds:g}s"]
+    if most := job["budget"].get("device_memory_bytes"):
+        words += ["--device-memory", str(most)]
     threads = record["environment"].get("threads")
     usual = max(1, cores() // max(1, cores() // 2))
     if threads and threads != usual and cores() // (jobs := max(1, cores() // threads)) == threads:

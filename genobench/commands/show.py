@@ -133,6 +133,7 @@ def _card_rows(card: dict[str, Any]) -> Iterable[list[str]]:
     """A generator's card, a fact or a departure to the row."""
     settings, search = card.pop("settings"), card.pop("search")
     departures, published = card.pop("departures"), card.pop("published")
+    card["parameters"] = ", ".join(f"{k} {v:,}" for k, v in (card["parameters"] or {}).items())
     for name, value in card.items():
         if value not in (None, "", (), {}):
             yield [name.replace("_", " "), str(value).strip()]

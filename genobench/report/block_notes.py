@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import orjson
 
 from genobench.report.tables import Failure, Record
 from genobench.run.ledger import without_reference
@@ -14,8 +15,9 @@ from genobench.task import TaskCard
 
 
 def notes_on(
-    records: Sequence[Record],
     kept: Sequence[Record],
+    replaced: int,
+    older: Mapping[str, int],
     scored: Sequence[str],
     tasks: Mapping[str, TaskCard],
 ) -> list[str]:
@@ -23,15 +25,17 @@ def notes_on(
 
     Parameters
     ----------
-    records, kept
-        All records in order of time, and those of them that count.
+    kept
+        The records that count.
+    replaced
+        How many were left out because newer ones took their place.
+    older
+        By model, how many were left out because it has changed since.
     scored, tasks
         Tasks that anything was measured for, and cards by name.
     """
-    current = {r["job"]["model"]: version(r) for r in records}
-    older = [r["job"]["model"] for r in records if version(r) != current[r["job"]["model"]]]
     return [
-        *_common_notes(len(records) - len(older) - len(kept), kept),
+        *_common_notes(replaced, kept),
         *_version_notes(older),
         *(f"Task {t} has scores but no card here: not shown." for t in scored if t not in tasks),
         *_skipped_notes(kept),
@@ -41,12 +45,12 @@ def notes_on(
     ]
 
 
-def version(record: Record) -> tuple[str, ...]:
+def version(record: Record) -> tuple[str | bytes, ...]:
     """What makes records of one model comparable: its source, its settings, its device."""
     job = record["job"]
     return (
         str(record.get("software", {}).get("plugin_sha256", "")),
-        json.dumps(job.get("settings", {}), sort_keys=True),
+        orjson.dumps(job.get("settings", {}), option=orjson.OPT_SORT_KEYS),
         str((job.get("budget") or {}).get("device", "")),
     )
 
@@ -69,12 +73,12 @@ def _common_notes(old: int, kept: Sequence[Record]) -> list[str]:
     return notes + [f"{m} has no record of seed {which}." for m, which in absent.items() if which]
 
 
-def _version_notes(older: Iterable[str]) -> list[str]:
+def _version_notes(older: Mapping[str, int]) -> list[str]:
     """How many records were left out because their model, or where it ran, has changed since."""
     return [
         f"{m}: {n} older record{'s' if n > 1 else ''} of another version (source, settings or "
         f"device) {'were' if n > 1 else 'was'} left out."
-        for m, n in sorted(Counter(older).items())
+        for m, n in sorted(older.items())
     ]
 
 
@@ -127,8 +131,8 @@ def _tuning_notes(records: Iterable[Record]) -> list[str]:
 
 def impossible(record: Record) -> dict[str, str]:
     """Tasks that could not be scored for want of a reference, and why."""
-    reasons = {t: without_reference(record, t) for t in record.get("scores", {})}
-    return {task: reason for task, reason in reasons.items() if reason}
+    failed = [task for task, entry in record.get("scores", {}).items() if "error" in entry]
+    return {task: reason for task in failed if (reason := without_reference(record, task))}
 
 
 def failures(record: Record) -> list[Failure]:

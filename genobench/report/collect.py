@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from genobench.generator import Card
@@ -69,8 +70,10 @@ def _block(
     options: str,
 ) -> Block:
     ordered = sorted(records, key=lambda r: (str(r.get("finished")), r["key"]))
-    versions = {r["job"]["model"]: version(r) for r in ordered}
-    current = [r for r in ordered if version(r) == versions[r["job"]["model"]]]
+    versions = [(r["job"]["model"], version(r)) for r in ordered]
+    latest = dict(versions)
+    current = [r for r, (m, v) in zip(ordered, versions, strict=True) if v == latest[m]]
+    older = Counter(m for m, v in versions if v != latest[m])
     newest = {(r["job"]["model"], int(r["job"]["seed"])): r for r in current}
     kept = [newest[key] for key in sorted(newest)]
     seeds = tuple(sorted({seed for _, seed in newest}))
@@ -78,10 +81,11 @@ def _block(
     for (model, seed), record in newest.items():
         jobs.setdefault(model, {})[seed] = record
     scored = sorted({t for r in kept for t in r.get("scores", {}) if metrics_of(r, t) is not None})
-    notes = notes_on(ordered, kept, scored, tasks)
+    notes = notes_on(kept, len(current) - len(kept), older, scored, tasks)
     tables = tuple(
         tabulate(name, tasks[t], jobs, seeds, generators, notes) for t in scored if t in tasks
     )
+    found = [(r, failures(r)) for r in kept]
     return Block(
         name=name,
         data=str(kept[0]["job"]["data"]),
@@ -90,10 +94,10 @@ def _block(
         inputs=next((r["inputs"] for r in kept if r.get("inputs")), {}),
         seeds=seeds,
         models=tuple(sorted(jobs)),
-        jobs_done=sum(not failures(r) and not impossible(r) for r in kept),
+        jobs_done=sum(not failed and not impossible(r) for r, failed in found),
         jobs_asked=len(jobs) * len(seeds),
         tables=tables,
-        failures=tuple(f for r in kept for f in failures(r)),
+        failures=tuple(f for _, failed in found for f in failed),
         software=_versions(kept),
         devices=tuple(sorted({_device(r) for r in kept} - {""})),
         records=tuple(kept),

@@ -52,7 +52,7 @@ def read_records(folder: Path) -> list[dict[str, Any]]:
 
 def _record(path: Path) -> dict[str, Any]:
     try:
-        record = orjson.loads(bounded.read_text(path))
+        record = orjson.loads(bounded.read_bytes(path))
     except (OSError, ValueError) as error:
         raise GenobenchError(
             f"{path}: not a record ({error}); delete it and run again to have it made anew"

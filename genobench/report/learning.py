@@ -81,11 +81,13 @@ class Learned:
 
 
 def learned(block: Block) -> list[Learned]:
-    """Everything that was validated on a data set, by model and quantity."""
+    """Everything that was validated on a data set, by model, its stages in order of time."""
     found: dict[tuple[str, str], list[Curve]] = {}
     for curve in (curve for record in block.records for curve in curves_of(record)):
         found.setdefault((curve.model, curve.quantity), []).append(curve)
-    return [Learned(*name, tuple(found[name])) for name in sorted(found)]
+    begun = {name: min(c.points[0][0] for c in curves) for name, curves in found.items()}
+    order = sorted(found, key=lambda name: (name[0], begun[name], name[1]))
+    return [Learned(*name, tuple(found[name])) for name in order]
 
 
 def curves_of(record: Record) -> list[Curve]:

@@ -134,7 +134,11 @@ def _template() -> Any:
 
 def _typeset(shown: Any) -> Any:
     """The same text with a true minus before digits."""
-    return lambda x: re.sub(r"(?<![\w.])-(?=[\d∞])", "−", shown(x))
+    return lambda x: _minus(shown(x))
+
+
+def _minus(text: str) -> str:
+    return re.sub(r"(?<![\w.])-(?=[\d∞])", "−", text)
 
 
 def heading(metric: MetricCard) -> str:
@@ -151,12 +155,12 @@ def sort_key(x: float) -> str:
 
 
 def code_spans(text: str) -> Markup:
-    """Escaped text in which `these` are code."""
+    """Escaped text in which `these` are code, and a minus before digits is one elsewhere."""
     parts = str(text).split("`")
     if len(parts) % 2 == 0:
-        return Markup.escape(text)
+        return Markup.escape(_minus(text))
     return Markup("").join(
-        Markup("<code>{}</code>").format(p) if i % 2 else Markup.escape(p)
+        Markup("<code>{}</code>").format(p) if i % 2 else Markup.escape(_minus(p))
         for i, p in enumerate(parts)
     )
 

@@ -52,7 +52,7 @@ def _panel(
     width, height = PANEL
     x = Scale(frame[0], frame[2], 70, width - 8)
     y = Scale(frame[1], frame[3], height - 44, 12)
-    body = [*_axis_x(x, y.start, y.end, axes[0]), *_axis_y(y, x.start, x.end, axes[1])]
+    body = [*_axis_x(x, y.start, y.end, axes[0]), *axis_y(y, x.start, x.end, axes[1])]
     if inset is not None:
         body.append(
             svg.path(
@@ -64,7 +64,10 @@ def _panel(
     for p in found:
         body += _cross(p, x, y)
     body += [svg.marker(p.role, x(p.privacy.value), y(p.utility.value)) for p in found]
-    body += _names([p for p in found if p not in unnamed], found, x, y)
+    named = [p for p in found if p not in unnamed]
+    named.sort(key=lambda p: (-p.utility.value, p.model))
+    marks = [(p.model, x(p.privacy.value), y(p.utility.value)) for p in named]
+    body += names(marks, _taken(found, x, y), (x.start, y.end, x.end + 8, y.start))
     return svg.svg("plot", PANEL, f"{title}: {axes[1].title} against {axes[0].title}, "
                 f"{len(found)} models; the numbers are in the tables below", body)  # fmt: skip
 
@@ -80,7 +83,7 @@ def _axis_x(x: Scale, bottom: float, top: float, card: MetricCard) -> list[Marku
     return [*body, svg.text(middle, bottom + 37, axis_label(card), "name", "middle")]
 
 
-def _axis_y(y: Scale, left: float, right: float, card: MetricCard) -> list[Markup]:
+def axis_y(y: Scale, left: float, right: float, card: MetricCard) -> list[Markup]:
     body = [svg.line("axis", left, y.start, left, y.end)]
     for t, text in svg.labels(svg.ticks(y.low, y.high, 8)):
         body += [svg.line("axis", left - 4, y(t), left, y(t)),
@@ -110,8 +113,8 @@ def _cross(p: Point, x: Scale, y: Scale) -> list[Markup]:
     return drawn
 
 
-def _names(named: Sequence[Point], found: Sequence[Point], x: Scale, y: Scale) -> list[Markup]:
-    """Names beside their markers, with a line to those that had to go further."""
+def _taken(found: Sequence[Point], x: Scale, y: Scale) -> list[Box]:
+    """Where markers and intervals over people are drawn."""
     taken: list[Box] = []
     for p in found:
         a, b = x(p.privacy.value), y(p.utility.value)
@@ -122,14 +125,19 @@ def _names(named: Sequence[Point], found: Sequence[Point], x: Scale, y: Scale) -
         if not math.isnan(p.utility.people.low):
             low, high = (y.clipped(e) for e in p.utility.people)
             taken.append((a - 3.5, high, a + 3.5, low))
-    named = sorted(named, key=lambda p: (-p.utility.value, p.model))
-    marks = [(x(p.privacy.value), y(p.utility.value)) for p in named]
-    sizes = [(svg.LETTER * len(p.model) + 5, 12.0) for p in named]
-    frame = (x.start, y.end, x.end + 8, y.start)
-    offsets = place(marks, sizes, taken, frame, radii=(9, 14, 20, 28, 38, 50, 64))
-    drawn = []
-    for p, (a, b), (dx, dy) in zip(named, marks, offsets, strict=True):
+    return taken
+
+
+def names(
+    marks: Sequence[tuple[str, float, float]], taken: Sequence[Box], frame: Box
+) -> list[Markup]:
+    """Names beside their markers, with a line to those that had to go further."""
+    sizes = [(svg.LETTER * len(name) + 5, 12.0) for name, _, _ in marks]
+    at = [(a, b) for _, a, b in marks]
+    offsets = place(at, sizes, taken, frame, radii=(9, 14, 20, 28, 38, 50, 64))
+    lines, texts = [], []
+    for (name, a, b), (dx, dy) in zip(marks, offsets, strict=True):
         if math.hypot(dx, dy) > 16:
-            drawn.append(svg.line("leader", a, b, a + dx, b + dy))
-        drawn.append(svg.text(a + dx, b + dy + 4, p.model, "", "end" if dx < 0 else ""))
-    return drawn
+            lines.append(svg.line("leader", a, b, a + dx, b + dy))
+        texts.append(svg.text(a + dx, b + dy + 4, name, "of", "end" if dx < 0 else ""))
+    return [*lines, *texts]

@@ -10,6 +10,8 @@ from markupsafe import Markup
 from genobench.report import svg
 from genobench.report.learning import DRAWN
 from genobench.report.numerals import number
+from genobench.report.scale import Rescaled
+from genobench.report.shown import lines, reach
 from genobench.report.stats import Summary
 from genobench.report.svg import Scale
 from genobench.report.tables import Record, Row, Table
@@ -23,41 +25,9 @@ PROFILE_WIDTH, PROFILE_ROW, TITLE = 230, 17, 42
 CURVE_POINTS = 40  # more cannot be told apart at this size
 
 
-def _ends(s: Summary) -> list[float]:
-    return [e for e in (s.value, *s.people, *s.seeds) if math.isfinite(e)]
-
-
 def forest_scale(table: Table, metric: MetricCard) -> Scale:
-    """Wide enough for the intervals of generators and ceiling, and for controls not far from them.
-
-    What lies further out, as a label-blind floor or a copy may, is drawn as an arrow at the edge.
-    """
-    drawn = {r.model: r.cells[metric.name].summary for r in table.rows}
-    main = [r.model for r in table.rows if r.role in ("entrant", "ceiling")]
-    ends = [e for m in main for e in _ends(drawn[m])]
-    ends = ends or [e for s in drawn.values() for e in _ends(s)] or [0.0, 1.0]
-    low, high = min(ends), max(ends)
-    span = high - low
-    ends += [s.value for s in drawn.values() if low - span < s.value < high + span]
-    room = 0.06 * (max(ends) - min(ends)) or 0.05
-    return Scale(min(ends) - room, max(ends) + room, 8, FOREST[0] - 8)
-
-
-def _value(table: Table, metric: MetricCard, model: str) -> float:
-    """Value of one row; NaN where there is none."""
-    found = (r.cells[metric.name].summary.value for r in table.rows if r.model == model)
-    return next(found, math.nan)
-
-
-def guided(table: Table, metric: MetricCard, scale: Scale) -> list[str]:
-    """Controls that a line stands for: the floor and the ceiling, as far as the axis holds them."""
-    controls = [m for m in (table.floor, table.ceiling) if m]
-    return [m for m in controls if scale.holds(_value(table, metric, m))]
-
-
-def _guides(table: Table, metric: MetricCard, scale: Scale) -> Markup:
-    at = [scale(_value(table, metric, m)) for m in guided(table, metric, scale)]
-    return Markup("").join(svg.line("at", x, 0, x, FOREST[1]) for x in at)
+    """As far as `reach` says; what lies further out is drawn as an arrow at the edge."""
+    return Scale(*reach(table, metric), 8, FOREST[0] - 8)
 
 
 def forest_axis(table: Table, metric: MetricCard, scale: Scale) -> Markup:
@@ -75,7 +45,8 @@ def forest(table: Table, row: Row, metric: MetricCard, scale: Scale) -> Markup:
     """Value of one model with both of its intervals."""
     width, height = FOREST
     s, middle = row.cells[metric.name].summary, height / 2
-    body = [_guides(table, metric, scale)]
+    at = lines(table, metric, scale.low, scale.high).values()
+    body = [svg.line("at", scale(value), 0, scale(value), height) for value in at]
     if math.isnan(s.value):
         return svg.svg("forest", FOREST, "not measured", body)
     if scale.holds(s.value):
@@ -126,28 +97,34 @@ def profile(table: Table, row: Row) -> Markup:
     left = svg.LETTER * max(map(len, titles)) + 12
     width, height = left + PROFILE_WIDTH, 26 + PROFILE_ROW * len(found)
     scale = Scale(-0.5, 1.5, left + 10, width - 10)
-    body, rows = [], []
+    body = []
     for x, control in ((0, table.floor), (1, table.ceiling)):
         body += [svg.line("at", scale(x), 18, scale(x), height - 4),
                  svg.text(scale(x), 12, f"{control} = {x}", "", "middle")]  # fmt: skip
-    for i, (metric, title) in enumerate(zip(found, titles, strict=True)):
-        y = 30 + PROFILE_ROW * i
-        rows += [svg.text(left, y + 4, title), *_rescaled(row, metric, scale, y)]
-    body.append(svg.group("end", rows))
+    rows = [30 + PROFILE_ROW * i for i in range(len(found))]
+    body.append(svg.column(left, [(y + 4, title) for y, title in zip(rows, titles, strict=True)]))
+    values = [row.cells[metric.name].rescaled for metric in found]
+    body += _ranges(row.role, values, rows, scale)
     title = f"{table.task.title}: metrics of {row.model}, rescaled so that {table.floor} is 0 and "
     return svg.svg("profile", (width, height), f"{title}{table.ceiling} is 1", body)
 
 
-def _rescaled(row: Row, metric: MetricCard, scale: Scale, y: float) -> list[Markup]:
-    """Value with its interval, or an arrow where it lies beyond the drawing."""
-    r, body = row.cells[metric.name].rescaled, []
-    if math.isfinite(r.interval.low):
-        low, high = scale.clipped(r.interval.low), scale.clipped(r.interval.high)
-        body.append(svg.line(f"people {row.role}", low, y, high, y))
-    if scale.holds(r.value):
-        return [*body, svg.marker(row.role, scale(r.value), y, 3.8)]
-    x, step = (scale.end + 6, -6) if r.value > scale.high else (scale.start - 6, 6)
-    return [*body, svg.path(f"mark {row.role}", f"M{svg.px(x)} {svg.px(y)}l{step} -4v8z")]
+def _ranges(
+    role: str, values: Sequence[Rescaled], rows: Sequence[float], scale: Scale
+) -> list[Markup]:
+    """Intervals, values, and arrows for what lies beyond the drawing: one shape of each kind."""
+    ends, marked, arrows = [], [], []
+    for r, y in zip(values, rows, strict=True):
+        if math.isfinite(r.interval.low):
+            low, high = scale.clipped(r.interval.low), scale.clipped(r.interval.high)
+            ends.append(f"M{svg.px(low)} {svg.px(y)}H{svg.px(high)}")
+        if scale.holds(r.value):
+            marked.append((scale(r.value), y))
+        else:
+            x, step = (scale.end + 6, -6) if r.value > scale.high else (scale.start - 6, 6)
+            arrows.append(f"M{svg.px(x)} {svg.px(y)}l{step} -4v8z")
+    body = [svg.path(f"people {role}", *ends), svg.marks(role, marked, 3.8)]
+    return [*body, svg.path(f"mark {role}", *arrows)] if arrows else body
 
 
 def curves(records: Sequence[Record]) -> list[Markup]:

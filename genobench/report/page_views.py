@@ -11,13 +11,15 @@ from itertools import groupby
 
 from markupsafe import Markup
 
+from genobench.data.catalogue import DataSetCard, available
 from genobench.generator import Card
-from genobench.report import page_headline, page_plots
+from genobench.report import page_figures, page_headline, page_plots
 from genobench.report.collect import slug
 from genobench.report.markdown import command
 from genobench.report.named import ROLES, card_of, role_of, title_of
 from genobench.report.scale import MEMORISING
 from genobench.report.sheet import Verdict
+from genobench.report.shown import lines
 from genobench.report.svg import Scale
 from genobench.report.tables import Block, Record, Row, Table, Tables
 from genobench.task import MetricCard
@@ -65,12 +67,15 @@ class TableView:
 
 @dataclass(frozen=True)
 class BlockView:
-    """One data set and suite: drawings and tables."""
+    """One data set and suite: drawings and tables; ``about``: what is known of a public one."""
 
     id: str
     block: Block
+    about: DataSetCard | None
     plots: tuple[Markup, ...]
     tables: tuple[TableView, ...]
+    ranks: tuple[Markup, ...]
+    costs: tuple[Markup, ...]
     command: str
 
 
@@ -102,9 +107,16 @@ class ModelView:
 
 
 def block_view(block: Block, said: Said) -> BlockView:
-    drawn = tuple(page_headline.headline(block))
-    tables = tuple(_table(t, block, said) for t in block.tables)
-    return BlockView(f"data-{block.name}", block, drawn, tables, command(block))
+    return BlockView(
+        id=f"data-{block.name}",
+        block=block,
+        about=available().get(block.data),
+        plots=tuple(page_headline.headline(block)),
+        tables=tuple(_table(t, block, said) for t in block.tables),
+        ranks=tuple(page_figures.ranks(block)),
+        costs=tuple(page_figures.costs(block)),
+        command=command(block),
+    )
 
 
 def _table(table: Table, block: Block, said: Said) -> TableView:
@@ -130,7 +142,7 @@ def _table(table: Table, block: Block, said: Said) -> TableView:
         entrants=tuple(v for v in views if v.row.ranked),
         controls=tuple(v for v in views if not v.row.ranked),
         axis=page_plots.forest_axis(table, head, scale),
-        lines=tuple(page_plots.guided(table, head, scale)),
+        lines=tuple(lines(table, head, scale.low, scale.high)),
         scales={m.name: page_plots.bar_scale(table, m) for m in measured},
         sentences=tuple(sentences),
         notes=table_notes(table, block),

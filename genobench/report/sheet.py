@@ -87,7 +87,7 @@ class Sheet:
     def of(self, metric: str, model: str | None = None) -> Summary | None:
         """Value of the model (or of a control); None where there is none."""
         name = self.model if model is None else model
-        row = next((r for r in self.table.rows if r.model == name), None)
+        row = self.table.by_model.get(name)
         cell = row.cells.get(metric) if row is not None else None
         return cell.summary if cell is not None and not math.isnan(cell.summary.value) else None
 
@@ -111,7 +111,9 @@ class Sheet:
         """People behind a metric, as its record says; 0 where it does not."""
         name = self.model if model is None else model
         entries = self.block.measured.get((name, self.task), ())
-        return max((int(e[metric].get("n") or 0) for e in entries if metric in e), default=0)
+        return max(
+            (int(n) for e in entries if metric in e and (n := e[metric].get("n"))), default=0
+        )
 
     def evidence(self, *metrics: str) -> tuple[Evidence, ...]:
         """Of those that have a value."""

@@ -113,13 +113,14 @@ def summarise(
     n = len(x)
     if n == 0:
         return NOTHING
-    mean = float(x.mean())
-    people = Interval(mean - float((x - low).mean()), mean + float((high - x).mean()))
+    mean = float(x.sum()) / n
+    people = Interval(mean - float((x - low).sum()) / n, mean + float((high - x).sum()) / n)
     if math.isnan(people.low) or math.isnan(people.high):
         people = NONE
     if n == 1:
         return Summary(mean, people, NONE, 1)
-    half = float(stdtrit(n - 1, _TAIL)) * float(x.std(ddof=1)) / math.sqrt(n)
+    spread = math.sqrt(float(((x - mean) ** 2).sum()) / (n - 1))
+    half = float(stdtrit(n - 1, _TAIL)) * spread / math.sqrt(n)
     return Summary(mean, people, Interval(mean - half, mean + half), n)
 
 

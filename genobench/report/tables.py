@@ -84,6 +84,11 @@ class Table:
         """The metric that the task is ranked by."""
         return next(m for m in self.metrics if m.headline)
 
+    @cached_property
+    def by_model(self) -> Mapping[str, Row]:
+        """Row of each model."""
+        return {row.model: row for row in self.rows}
+
     @property
     def core(self) -> tuple[MetricCard, ...]:
         """Headline first, then the first others that were measured."""

@@ -15,8 +15,7 @@ from genobench.report.tables import Cell, Cost, Record, Row, Table
 from genobench.task import MetricCard, TaskCard
 
 Jobs = Mapping[str, Mapping[int, Record]]  # by model and training seed
-Ends = tuple[float | None, float | None, float | None]
-Measured = dict[str, list[tuple[int, Ends]]]
+Measured = dict[str, list[Mapping[str, Any]]]
 DRAWS = 10_000  # behind the interval of a rank
 _ends = itemgetter("value", "low", "high")
 
@@ -87,12 +86,11 @@ def _order(row: Row, headline: str) -> tuple[int, float, str]:
 
 
 def _measured(entries: Iterable[Mapping[str, Any] | None]) -> Measured:
-    """By metric: its version and (value, low, high) at every seed that has it."""
+    """By metric, its estimates at all seeds that have it."""
     found: Measured = {}
     for entry in entries:
         for name, estimate in (entry or {}).items():
-            at = estimate.get("version", 1), _ends(estimate)
-            found.setdefault(name, []).append(at)
+            found.setdefault(name, []).append(estimate)
     return found
 
 
@@ -103,10 +101,11 @@ def _summaries(
     summaries, stale = {}, []
     for model in sorted(measured):
         found = measured[model].get(metric.name, [])
-        valid = [ends for version, ends in found if version == metric.version]
+        valid = [e for e in found if e.get("version", 1) == metric.version]
         if len(valid) < len(found):
             stale.append(model)
-        summaries[model] = summarise(*zip(*valid, strict=True)) if valid else NOTHING
+        ends = zip(*map(_ends, valid), strict=True)
+        summaries[model] = summarise(*ends) if valid else NOTHING
     return summaries, stale
 
 
@@ -136,7 +135,8 @@ def _cost(records: Sequence[Record]) -> Cost:
         return [x for x in numbers if not math.isnan(x)]
 
     def mean(key: str) -> float:
-        return math.fsum(values(key)) / len(values(key)) if values(key) else math.nan
+        measured = values(key)
+        return math.fsum(measured) / len(measured) if measured else math.nan
 
     return Cost(
         mean("fit_seconds"),

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,13 @@ from typing import Any
 
 import psutil
 
-from genobench.errors import GenobenchError
+from genobench.run.capped_log import CappedLog
+from genobench.run.environment import memory_kills
 from genobench.run.job import Limits
 
-LOG_BYTES = 2**20  # of each log; the end of what is longer is kept apart
-TAIL_LINES = 60
 GRACE_SECONDS = 1.0  # between the polite signal and the other one
 LOOK_SECONDS = 0.2  # between two looks at its memory
+NEAR = 0.75  # of its memory limit: who dies by force there died for want of memory
 LINGER_SECONDS = 3.0  # between a job's last message and the end of its process
 
 
@@ -82,6 +81,8 @@ class Ended:
         The end of what it printed.
     lost_workers
         Workers of a cluster that were lost with this job before.
+    short_of_memory
+        Somebody else killed it by force while memory was short.
     """
 
     stopped: str
@@ -94,6 +95,7 @@ class Ended:
     last_lines: tuple[str, ...]
     limit: float | None = None
     lost_workers: int = 0
+    short_of_memory: bool = False
 
 
 class Child:
@@ -117,9 +119,10 @@ class Child:
         self._stopped = ""
         self._over: float | None = None
         self._looked = 0.0
+        self._most, self._kills = 0, memory_kills()  # bytes at its largest; the system's count
         self._seen: dict[int, psutil.Process] = {}
         self._pending = b""
-        self._log = _CappedLog(log)
+        self._log = CappedLog(log)
         read, write = os.pipe()
         self.started = time.monotonic()
         try:
@@ -191,7 +194,9 @@ class Child:
             self.stop()
         elif time.monotonic() - self._looked > LOOK_SECONDS:
             self._looked = time.monotonic()
-            if self._tree_bytes() > self.limits.memory_bytes:
+            held = self._tree_bytes()
+            self._most = max(self._most, held)
+            if held > self.limits.memory_bytes:
                 self._stopped = "memory"
                 self.stop()
 
@@ -208,6 +213,7 @@ class Child:
     def close(self) -> Ended:
         """Sweep up what outlived it; how it ended. Call when the process has ended."""
         code = self.process.wait()
+        short = memory_kills() > self._kills or self._most > NEAR * self.limits.memory_bytes
         self._signal(signal.SIGKILL)
         for straggler in self._seen.values():
             with contextlib.suppress(psutil.Error):
@@ -231,6 +237,7 @@ class Child:
             limit={"timeout": self.limits.seconds, "memory": self.limits.memory_bytes}.get(
                 self._stopped
             ),
+            short_of_memory=short and code == -signal.SIGKILL and not self._stopped,
         )
 
     def _signal(self, number: signal.Signals) -> None:
@@ -265,59 +272,6 @@ class Child:
             with contextlib.suppress(psutil.Error):
                 total += int(process.memory_info().rss)
         return total
-
-
-class _CappedLog:
-    """What a child prints, on disk up to a limit, with the end in memory."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.full = path, False
-        with self._room():
-            self.file = path.open("ab", buffering=0)
-        self.left = LOG_BYTES
-        self.skipped = 0
-        self.tail: deque[bytes] = deque([b""], maxlen=TAIL_LINES)
-
-    def write(self, content: bytes) -> None:
-        if not content:
-            return
-        kept = b"" if self.full else content[: self.left]
-        self._put(kept)
-        self.left -= len(kept)
-        self.skipped += len(content) - len(kept)
-        first, *more = content[-LOG_BYTES:].split(b"\n")
-        self.tail[-1] = (self.tail[-1] + first)[-4096:]
-        self.tail.extend(line[-4096:] for line in more)
-
-    def last_lines(self) -> tuple[str, ...]:
-        lines = [line.decode(errors="replace").rstrip() for line in self.tail]
-        return tuple(line for line in lines if line)
-
-    def close(self) -> None:
-        if self.skipped and not self.full:
-            end = "\n".join(self.last_lines())
-            note = f"\n[{self.skipped:,} bytes in all left out here; the end was:]\n{end}\n"
-            self._put(note.encode())
-        self.file.close()
-
-    def _put(self, content: bytes) -> None:
-        """All of it: a disk that becomes full takes the beginning, and refuses what is left."""
-        left = memoryview(content)
-        with self._room():
-            while left:
-                left = left[self.file.write(left) :]
-
-    @contextlib.contextmanager
-    def _room(self) -> Iterator[None]:
-        """Says what to do when the disk refuses; once, so that what runs can still be stopped."""
-        try:
-            yield
-        except OSError as error:
-            self.full = True
-            raise GenobenchError(
-                f"{self.path}: cannot be written ({error.strerror or error}). Records written so "
-                "far are safe: make room, and run again; only what is missing is run"
-            ) from error
 
 
 def _message(line: bytes) -> dict[str, Any]:

@@ -25,12 +25,14 @@ def software() -> dict[str, str]:
 
 
 def observed(threads: int) -> dict[str, Any]:
-    """Where this process has really computed; ``cuda`` only when a CUDA context was made."""
+    """Where this process has really computed; ``cuda`` only when tensors lay on a GPU."""
     torch = _torch_on_cuda()
     cpu = _cpu_name()
+    card = torch.cuda.get_device_properties(0) if torch else None
     return {
         "device": "cuda" if torch else "cpu",
         "device_name": str(torch.cuda.get_device_name()) if torch else cpu,
+        **({"device_memory_bytes": int(card.total_memory)} if card else {}),
         "cpu": cpu,
         "cores": os.cpu_count() or 1,
         "threads": threads,
@@ -48,6 +50,17 @@ def limit_torch_threads(threads: int) -> None:
     """Thread count of a torch that a plug-in imported; others read the environment."""
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)
+
+
+def limit_device_memory(most: int) -> None:
+    """Let torch's tensors take ``most`` bytes of the GPU, and refuse them more; 0: all it has."""
+    if not most:
+        return
+    import torch
+
+    if torch.cuda.is_available():
+        total = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, most / total))
 
 
 def peak_device_bytes() -> int | None:
@@ -71,6 +84,13 @@ def peak_memory_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def memory_kills() -> int:
+    """Processes that Linux has killed since it started because memory ran out; 0 elsewhere."""
+    counters = Path("/proc/vmstat")
+    lines = counters.read_text().splitlines() if counters.exists() else []
+    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+
+
 def cores() -> int:
     """CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -90,9 +110,11 @@ def memory_bytes() -> int:
 
 
 def _torch_on_cuda() -> Any:
-    """torch when this process has a CUDA context, without importing it."""
+    """torch when tensors of this process have lain on a GPU, without importing it."""
     torch = sys.modules.get("torch")
-    return torch if torch is not None and torch.cuda.is_initialized() else None
+    if torch is None or not torch.cuda.is_initialized():
+        return None
+    return torch if torch.cuda.max_memory_allocated() > 0 else None
 
 
 def _cpu_name() -> str:

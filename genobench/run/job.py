@@ -24,10 +24,13 @@ class Limits:
         Wall-clock time of the whole job: load, fit, sample, score.
     memory_bytes
         Resident memory of the process and everything it started.
+    device_memory_bytes
+        What its tensors may take of a GPU; 0: all that there is.
     """
 
     seconds: float
     memory_bytes: int
+    device_memory_bytes: int = 0
 
 
 @dataclass(frozen=True)

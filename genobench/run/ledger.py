@@ -10,8 +10,9 @@ from typing import Any
 from genobench.errors import GenobenchError
 from genobench.run import record
 from genobench.run.child import Ended
-from genobench.run.job import Asked
+from genobench.run.job import Asked, Limits
 from genobench.run.plan import Todo
+from genobench.run.retries import Retries
 from genobench.run.store import Store
 
 REFERENCE = "reference: "  # begins the error of a score whose reference could not be made
@@ -56,14 +57,24 @@ class Ledger:
                 todo.job, inputs=inputs, software=software, started=record.now()
             )
         before = self.record["resources"]
+        lowered = before.get("batch_used", {}) if self.fitted else todo.lowered
+        self.retries = Retries(todo.job.limits, lowered)
+        self.lost_workers = 0
         self._spent_before = float(before.get("total_seconds") or 0.0)
         self._overhead_before = float(before.get("harness_seconds") or 0.0)
+
+    @property
+    def limits(self) -> Limits:
+        """Of the next child; fits that are tried again share their time."""
+        return self.todo.job.limits if self.fitted else self.retries.limits
 
     def hear(self, message: Mapping[str, Any]) -> None:
         """Take in one message of the child that runs now."""
         if message.get("at") == "phase":
             self.phase = message["phase"]
             self._phase_began = time.monotonic()
+        elif message.get("at") == "batch":
+            self.retries.sizes = message["sizes"]
         elif message.get("at") == "fit":
             self._take_fit(message)
         elif message.get("at") == "score":
@@ -79,7 +90,7 @@ class Ledger:
         self._take_score(task, entry)
 
     def end(self, ended: Ended) -> bool:
-        """Take in how the child ended; True when another one must score what is left.
+        """Take in how the child ended; True when another one must fit, or score what is left.
 
         Raises
         ------
@@ -90,13 +101,15 @@ class Ledger:
         if not ended.finished:
             refuse_full_disk(self.store, ended)
             again = self._take_failure(ended)
-        if ended.lost_workers:
-            self.record["resources"]["lost_workers"] = ended.lost_workers
+        self.lost_workers += ended.lost_workers
+        if self.lost_workers:
+            self.record["resources"]["lost_workers"] = self.lost_workers
         self.spent += ended.seconds
         if self.fitted:
             self.overhead += max(0.0, ended.seconds - self._worked)
         self._worked = 0.0
-        self._write()
+        if self.fitted or not again:  # a job that is tried again has not come to anything yet
+            self._write()
         return again
 
     def outcome(self) -> tuple[str, str]:
@@ -120,9 +133,14 @@ class Ledger:
             self._write()
 
     def _take_failure(self, ended: Ended) -> bool:
-        """Lay it to the fit or to the task that ran; True when other tasks are left to score."""
-        status, error = explain(ended, people=self.people())
+        """Lay it to the fit or to the task that ran; True when there is more to be done."""
+        last = ended if self.fitted else self.retries.whole(ended)
+        status, error = explain(last, people=self.people())
         if not self.fitted:
+            if status == "memory" and ended.phase == "fit":
+                if self.retries.take(ended, error):
+                    return True
+                error["message"] += f"; {self.retries.obstacle(ended.seconds)}"
             self.record |= {"status": status, "phase": ended.phase, "error": error}
             return False
         if status == "interrupted":
@@ -144,6 +162,7 @@ class Ledger:
 
     def _write(self) -> None:
         resources = self.record["resources"]
+        self.retries.note(resources)
         scores = self.record["scores"].values()
         resources["total_seconds"] = self._spent_before + self.spent
         if self.fitted:
@@ -192,12 +211,14 @@ def explain(ended: Ended, people: Collection[str] = ()) -> tuple[record.Status, 
         message = f"stopped after {ended.seconds:.1f} s in {ended.phase}: over its {_LIMIT[status]}"
     elif ended.error is not None:
         kind, message = str(ended.error["type"]), str(ended.error["message"])
-        status = "memory" if kind in ("MemoryError", "OutOfMemoryError") else "failed"
+        status = "memory" if ended.error.get("memory") else "failed"
     elif ended.signal in INTERRUPTS:
         status, kind = "interrupted", "Interrupted"
         message = f"somebody sent {ended.signal} in {ended.phase}"
     elif ended.signal is not None:
         status, kind, message = "crashed", "Crash", f"died of {ended.signal} in {ended.phase}"
+        if ended.short_of_memory:
+            status, kind = "memory", "OutOfMemoryKill"
         if ended.signal == "SIGKILL":
             message += (
                 "; the system does this when memory runs out: then let fewer run at a time (--jobs)"

@@ -84,6 +84,7 @@ class Messages:
                 type=kind.__name__,
                 message=str(error) or kind.__name__,
                 disk=isinstance(error, OSError) and error.errno in _DISK,
+                memory=out_of_memory(error),
             )
             self.leave(1)
 
@@ -96,6 +97,22 @@ class Messages:
         os._exit(code)
 
 
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether memory, of the machine or of a GPU, ran out: this error, or one that caused it."""
+    while error is not None:
+        named = any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
+        if named or isinstance(error, MemoryError):
+            return True
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            return True
+        if isinstance(error, RuntimeError) and any(w in str(error).lower() for w in _NO_MEMORY):
+            return True
+        error = error.__cause__
+    return False
+
+
+# of PyTorch on processors, CUDA, cuBLAS and cuDNN, and XLA
+_NO_MEMORY = ("can't allocate memory", "out of memory", "alloc_failed", "resource_exhausted")
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 

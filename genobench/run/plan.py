@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from genobench.run.job import Asked, Job, Limits
@@ -31,6 +32,8 @@ class Todo:
         ``cut short`` (a fit that used up a smaller time limit), or the status of a failed fit.
     record
         Its record, if there is one.
+    lowered
+        Batch sizes to begin with, where they are not those of the settings.
     """
 
     job: Job
@@ -38,6 +41,7 @@ class Todo:
     tasks: tuple[Asked, ...]
     state: str
     record: Mapping[str, Any] | None
+    lowered: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +148,10 @@ def _may_now_fit(error: Mapping[str, Any], record: Mapping[str, Any], limits: Li
     before, now = {
         "Timeout": (budget["seconds"], limits.seconds),
         "MemoryLimit": (budget["memory_bytes"], limits.memory_bytes),
+        "OutOfMemoryError": (
+            budget.get("device_memory_bytes"),
+            limits.device_memory_bytes or math.inf,
+        ),
     }.get(error["type"], (None, None))
     return now is not None and _larger(now, error.get("limit", before))
 

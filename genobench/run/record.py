@@ -59,6 +59,8 @@ def opened(
         "started": started,
         "finished": started,
     }
+    if job.limits.device_memory_bytes:
+        content["job"]["budget"]["device_memory_bytes"] = job.limits.device_memory_bytes
     if job.variant:
         content["job"]["variant"] = job.variant
     if job.tuning is not None:

@@ -87,7 +87,11 @@ def recorded_job(record: Mapping[str, Any]) -> Job:
         split_seed=job["split_seed"],
         seed=job["seed"],
         device=job["budget"]["device"],
-        limits=Limits(float(job["budget"]["seconds"]), int(job["budget"]["memory_bytes"])),
+        limits=Limits(
+            float(job["budget"]["seconds"]),
+            int(job["budget"]["memory_bytes"]),
+            int(job["budget"].get("device_memory_bytes", 0)),
+        ),
         variant=job.get("variant", ""),
         tuning=record.get("tuning"),
     )
@@ -141,7 +145,8 @@ def look_up(record: Mapping[str, Any], data: DataSpec, *, model: str, device: st
 def run_again(again: Again, out: Path, on_event: Listener = lambda _: None) -> dict[str, Any]:
     """Fit, sample and score in child processes as a benchmark does; the new record.
 
-    Everything is kept in the store ``out``; data and references that are there are used again.
+    Everything is kept in the store ``out``; data and references that are there are used again. What
+    was fitted with smaller batches than asked for, because memory ran out, begins with those.
 
     Raises
     ------
@@ -156,7 +161,8 @@ def run_again(again: Again, out: Path, on_event: Listener = lambda _: None) -> d
         _same_inputs(again.record["inputs"], inputs)
         if not again.model.module:
             store.note_specs({again.model.checksum: again.model.spec})
-        todo = Todo(again.job, "fit", again.questions, "missing", None)
+        lowered = again.record["resources"].get("batch_used", {})
+        todo = Todo(again.job, "fit", again.questions, "missing", None, lowered)
         _execute(store, again, todo, inputs, Tracker(on_event, 1))
         written = store.read_record(todo.job.key)
     assert written is not None

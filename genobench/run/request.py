@@ -48,6 +48,8 @@ class RunOptions:
         Child processes at a time; None: one per GPU, or per two CPU cores.
     timeout_seconds, memory_bytes
         Limits of one job; None: the suite's, and an equal share of nine tenths of the memory.
+    device_memory_bytes
+        What a job may take of a GPU; None: all that there is.
     overwrite
         See `genobench.run.plan.decide`.
     cluster, cluster_tls
@@ -65,6 +67,7 @@ class RunOptions:
     jobs: int | None = None
     timeout_seconds: float | None = None
     memory_bytes: int | None = None
+    device_memory_bytes: int | None = None
     overwrite: Overwrite = "only-missing"
     cluster: str = ""
     cluster_tls: tuple[Path, ...] = ()
@@ -102,6 +105,10 @@ def resolve(options: RunOptions) -> Request:
     models = _models(options.models)
     tasks = _unique("task", options.tasks, _every_task, registry.find_task)
     hands = _hands(options)
+    if options.device_memory_bytes and hands.device != "cuda":
+        raise GenobenchError(
+            "--device-memory: the jobs run on processors, whose memory is --memory; leave it out"
+        )
     return Request(
         models=models,
         tasks=tasks,
@@ -110,7 +117,11 @@ def resolve(options: RunOptions) -> Request:
         seeds=tuple(dict.fromkeys(options.seeds)) or suite.seeds,
         device=hands.device,
         slots=hands.slots,
-        limits=Limits(options.timeout_seconds or suite.timeout_seconds, hands.memory_bytes),
+        limits=Limits(
+            options.timeout_seconds or suite.timeout_seconds,
+            hands.memory_bytes,
+            options.device_memory_bytes or 0,
+        ),
         cluster=hands.cluster,
         jobs=options.jobs,
         at_a_time=hands.at_a_time,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from genobench.run.child import Ended, Slot
-from genobench.run.events import What
+from genobench.run.events import Said, What
 from genobench.run.executor import Work
 from genobench.run.job import Asked, Job, Limits
 from genobench.run.ledger import REFERENCE, Ledger, explain, refuse_full_disk
@@ -136,13 +136,15 @@ class Jobs:
             again = ledger.end(ended)
             self.store.redact_log(job.key, self.people)
             if again:
+                if not ledger.fitted:
+                    self.tracker.on_event(Said(f"{job.title}: {ledger.retries.told}"))
                 return self._child(ledger)
             self._finished(ledger)
             return None
 
         return Work(
             self._order(job, ledger),
-            job.limits,
+            ledger.limits,
             self.store.log_path(job.key),
             job=job,
             on_start=start,
@@ -166,9 +168,11 @@ class Jobs:
             "data": str(self.data),
             "spec": job.spec,
             "plugin_sha256": job.plugin_sha256,
-            "settings": dict(job.settings),
+            "settings": {**job.settings, **ledger.retries.lowered},
+            "note": "" if ledger.fitted else ledger.retries.told,
             "device": job.device,
-            "fit_seconds": FIT_SHARE * job.limits.seconds,
+            "device_memory_bytes": job.limits.device_memory_bytes,
+            "fit_seconds": FIT_SHARE * ledger.limits.seconds,
             "fit_seed": job.fit_seed,
             "sample_seed": job.sample_seed,
             "sample": str(self.store.sample_path(job.key)),

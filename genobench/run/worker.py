@@ -19,9 +19,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from genobench import bounded, conditioning, npy, registry
+from genobench import conditioning, npy, registry
 from genobench.cohort import Cohort, Genotypes, Trait
 from genobench.contract import checked_sample
 from genobench.data.split import Split
@@ -30,8 +29,11 @@ from genobench.generator import Budget, Card, Generator, Reconstructs
 from genobench.run import environment
 from genobench.run.lifeline import Curve, Messages, take_orders
 from genobench.run.record import exhausted, score_entry, score_skipped
+from genobench.run.reference import prepare_reference, stored_reference
+from genobench.run.retries import batch_sizes
 from genobench.run.store import write_whole
-from genobench.task import Reference, unmet, validated
+from genobench.run.usage import Meter
+from genobench.task import Reference, validated
 
 FULL_RESAMPLE_SECONDS = 60.0  # a slower sampler is drawn twice for a few people only
 RESAMPLED_PEOPLE = 256
@@ -99,11 +101,16 @@ def fit_and_sample(
     cls: type[Generator],
 ) -> tuple[Generator, Genotypes]:
     """Fit one generator, sample it, store the sample, and send what both have cost."""
+    if order["note"]:
+        print(f"[{order['note']}]")
+    messages.send("batch", sizes=batch_sizes(cls, order["settings"]))
     generator = conditioning.build(card, cls, order["settings"])
     environment.limit_torch_threads(order["threads"])
+    environment.limit_device_memory(order["device_memory_bytes"])
     warmup = time.monotonic() - order["spawned"]
     curve = Curve()
-    fit_seconds = _fit(generator, people, split.validation, order, messages, curve)
+    with Meter(order["device"]) as meter:
+        fit_seconds = _fit(generator, people, split.validation, order, messages, curve)
     drawn = _sample(generator, split, people, order["sample_seed"], messages)
     environment_seen = environment.observed(order["threads"])
     resources = {
@@ -115,6 +122,7 @@ def fit_and_sample(
         "samples_per_second": len(drawn.genotypes) / max(drawn.seconds, 1e-9),
         "peak_memory_bytes": environment.peak_memory_bytes(),
         "peak_device_bytes": environment.peak_device_bytes(),
+        **meter.found(),
         "parameters": int(generator.parameters),
     }
     messages.phase("save")
@@ -286,49 +294,6 @@ def score(
             versions=entry["versions"],
         ),
     )
-
-
-def prepare_reference(order: Mapping[str, Any], messages: Messages) -> None:
-    """Compute one task's statistics of the real people and store them."""
-    from safetensors.numpy import save
-
-    split = Split.load(Path(order["data"]))
-    plugin = registry.find_task(order["spec"])
-    plugin.require(order["sha256"])
-    if lacking := unmet(plugin.card, split):
-        raise GenobenchError(lacking)
-    statistics = plugin.load()().prepare(split, seed=order["seed"])
-    arrays = {name: np.ascontiguousarray(value) for name, value in statistics.items()}
-    messages.phase("save")
-    content = save(arrays, metadata={"sha256": statistics_checksum(arrays)})
-    write_whole(Path(order["path"]), lambda file: file.write(content))
-
-
-def stored_reference(path: Path) -> dict[str, NDArray[Any]]:
-    """Statistics that `prepare_reference` stored, if they are still what it stored."""
-    from safetensors import safe_open
-
-    try:
-        arrays = bounded.read_tensors(path)
-        with safe_open(path, "numpy") as file:
-            noted = (file.metadata() or {}).get("sha256")
-        if noted not in (None, statistics_checksum(arrays)):
-            raise ValueError("its checksum is another")
-    except (OSError, ValueError) as error:
-        raise GenobenchError(
-            f"{path}: damaged ({error}); delete the file and run again with --overwrite failed: "
-            "the statistics are made anew, nothing is fitted again"
-        ) from error
-    return arrays
-
-
-def statistics_checksum(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """SHA-256 (hex) of names, kinds, shapes and contents."""
-    digest = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name}\0{array.dtype.str}\0{array.shape}\0".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 def checksum(genotypes: Genotypes) -> str:

@@ -21,7 +21,7 @@ from genobench.data import cache
 from genobench.data import prepare as preparation
 from genobench.data.prepare import DataSpec
 from genobench.errors import GenobenchError
-from genobench.run.child import _CappedLog
+from genobench.run.capped_log import CappedLog
 
 from .conftest import COUNTED
 
@@ -88,7 +88,7 @@ def test_full_disk(bench: Any, what: str, monkeypatch: pytest.MonkeyPatch, tiny_
 
 def test_log_that_fits_in_part_is_refused(tmp_path: Path) -> None:
     """A disk takes the beginning without a word; the rest is not dropped in silence."""
-    log = _CappedLog(tmp_path / "log")
+    log = CappedLog(tmp_path / "log")
     with room(1_000), pytest.raises(GenobenchError, match=ADVICE):
         log.write(b"x" * 1_500)
     assert (tmp_path / "log").stat().st_size == 1_000

@@ -164,14 +164,24 @@ def test_flag_says_its_sentence_on_focus_and_on_hover(browser: Browser) -> None:
     browser.until(shown)
 
 
+def test_heading_without_sorting_says_its_sentence(browser: Browser) -> None:
+    """Of ties, on focus; its link leads to the same sentence."""
+    link = f"[...{TABLE}.querySelectorAll('th a')].find(a => a.textContent === 'Ties')"
+    browser.run(f"{link}.focus()")
+    sentence = browser.run("document.getElementById('read-ties').textContent")
+    assert "cannot be told apart" in sentence
+    assert browser.run("document.getElementById('tip').textContent") == sentence
+
+
 def test_everything_is_reached_by_tab(browser: Browser) -> None:
-    """The skip link comes first, then contents, filters, and headings that sort."""
+    """The skip link comes first, then contents, filters, data sets, and headings that sort."""
     reached = []
-    for _ in range(9):
+    for _ in range(11):
         browser.press("Tab", 9)
         reached.append(browser.run("document.activeElement.textContent.trim().slice(0, 30)"))
     assert reached[0] == "Skip to the results"
     assert reached[1:5] == ["Results", "Models", "Metrics", "How to read"]
+    assert reached[8] == "default, smoke"
     tags = browser.run("document.activeElement.tagName")
     assert tags == "BUTTON"
 

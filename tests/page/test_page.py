@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from genobench.data.catalogue import available
 from genobench.registry import generators, tasks
-from genobench.report import leaderboard
+from genobench.report import leaderboard, shown
 from genobench.report.collect import build
 from genobench.report.learning import DRAWN
 from genobench.report.page import code_spans, policy, render
@@ -161,10 +162,50 @@ def test_intervals_are_drawn_for_every_row(made: Tables, document: Document) -> 
     assert all(a.get("aria-label") or a.get("aria-hidden") for a in document.of("svg"))
 
 
-def test_every_model_is_named_once_in_the_plot(made: Tables, document: Document) -> None:
+def test_every_model_is_named_once_in_the_plot(made: Tables, text: str) -> None:
     """In one of the two panels, whatever lies on top of whatever."""
-    named = Counter(t for t in document.texts["text"] if t in MODELS)
+    drawn = Document("".join(re.findall(r'<svg class="plot".*?</svg>', text)))
+    named = Counter(t for t in drawn.texts["text"] if t in MODELS)
     assert named == dict.fromkeys(MODELS, len(made.blocks))
+
+
+def test_ranks_and_costs_are_drawn_of_generators(made: Tables, text: str) -> None:
+    """One drawing per task and data set; a control is no offer, and its line is named at most."""
+    tasks = sum(len(block.tables) for block in made.blocks)
+    ranked = {"vae", "snpgen", "wgan_gp", EVIL}
+    for kind in ("ranks", "costs"):
+        drawn = re.findall(rf'<svg class="{kind}".*?</svg>', text)
+        assert len(drawn) == tasks
+        for one in drawn:
+            found = Document(one)
+            assert ranked <= set(found.texts["text"])
+            markers = [a for a in found.of("circle") if float(a["r"] or 0) >= 4]
+            assert len(markers) == len(ranked)
+
+
+def test_what_is_far_from_generators_does_not_squeeze_them(made: Tables) -> None:
+    """The label-blind floor of utility is beyond the axis of cost, the ceiling a line on it."""
+    table = next(t for t in made.blocks[0].tables if t.task.name == "prs_utility")
+    low, high = shown.frame(table)
+    assert low > -0.3
+    assert list(shown.lines(table, table.headline, low, high)) == ["real"]
+
+
+def test_public_data_set_says_what_it_is(document: Document) -> None:
+    """Title, what not to conclude from it, licence; a file of one's own says nothing."""
+    card = available()["default"]
+    shown_texts = document.texts["p"]
+    assert f"{card.title}." in shown_texts
+    assert [t for t in shown_texts if "Licence:" in t] == [
+        f"{card.caution} Licence: {card.licence}."
+    ]
+
+
+def test_every_heading_that_needs_it_is_explained(document: Document) -> None:
+    """Ties, intervals and cost have their sentence, whether or not their column sorts."""
+    told = {a["aria-describedby"] for _, a in document.elements if "aria-describedby" in a}
+    ids = {f"read-{name}" for name in ("rank", "ties", "people", "seeds", "rescaled", "cost")}
+    assert ids <= told
 
 
 def test_what_lies_far_outside_is_an_arrow(made: Tables) -> None:
@@ -240,6 +281,7 @@ def test_code_spans_are_escaped() -> None:
     """Between backquotes, too; a lone one stays."""
     assert code_spans("a `<b>` c") == "a <code>&lt;b&gt;</code> c"
     assert code_spans("5` <i>") == "5` &lt;i&gt;"
+    assert code_spans("r -0.1 `-0.1` 0-2 -x") == "r −0.1 <code>-0.1</code> 0-2 -x"
 
 
 @pytest.mark.parametrize(

@@ -5,48 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from genobench.report.headline import axis_label, place
-from genobench.report.plots.medium import (
-    Medium,
-    letters_colour,
-    role_colour,
-    role_marker,
-    save,
-    styled,
-)
-from genobench.report.plots.panels import Drawn, role_handles, stems
+from genobench.report.plots.medium import Medium, letters_colour, role_colour, save, styled
+from genobench.report.plots.panels import Drawn, stems
+from genobench.report.shown import LEAST, Worth, frame, lines, worth
 from genobench.report.tables import Block, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LEAST = 0.1  # seconds: what copies cost, and what nobody notices
 PER_FIGURE = 4  # tasks
-
-
-class Worth(NamedTuple):
-    """One model: seconds (`LEAST` at least), the headline and the ends of its interval."""
-
-    model: str
-    role: str
-    seconds: float
-    value: float
-    low: float
-    high: float
-
-
-def worth(table: Table, models: Collection[str]) -> list[Worth]:
-    """Models that were scored and whose fit was timed."""
-    found = []
-    for row in table.rows:
-        s = row.cells[table.headline.name].summary
-        seconds = row.cost.fit_seconds
-        if row.model in models and not math.isnan(s.value + seconds):
-            ends = s.both if s.measured else (s.value, s.value)
-            found.append(Worth(row.model, row.role, max(seconds, LEAST), s.value, *ends))
-    return found
+GREY = "#555555"
 
 
 def figures(block: Block, models: Collection[str], folder: Path, medium: Medium) -> Iterator[Drawn]:
@@ -61,18 +32,13 @@ def figures(block: Block, models: Collection[str], folder: Path, medium: Medium)
         with styled(medium):
             wide, high = medium.size(rows, 2 * columns - 1)
             if medium.panel:
-                high = min(medium.height, rows * 2.4 + 0.4)
+                high = min(medium.height, rows * 2.4 + 0.2)
             figure, panels = plt.subplots(
                 rows, columns, figsize=(wide, high), layout=medium.layout, squeeze=False
             )
             shown = [worth(t, models) for t in part]
             for axes in list(panels.flat)[len(part) :]:
                 axes.remove()
-            roles = [w.role for found in shown for w in found]
-            figure.legend(
-                handles=role_handles(roles, medium), frameon=False, ncols=4,
-                loc="outside upper center",
-            )  # fmt: skip
             for axes, table, found in zip(panels.flat, part, shown, strict=False):
                 _draw(axes, table, found, medium)
             figure.canvas.draw()
@@ -83,21 +49,51 @@ def figures(block: Block, models: Collection[str], folder: Path, medium: Medium)
 
 
 def _draw(axes: Axes, table: Table, found: list[Worth], medium: Medium) -> None:
+    colour = role_colour("entrant")
     for w in found:
-        marker, colour = role_marker(w.role), role_colour(w.role)
         axes.errorbar(
             w.seconds, w.value, yerr=[[w.value - w.low], [w.high - w.value]], ecolor=colour,
             elinewidth=medium.line * 0.7, fmt="none", alpha=0.6,
         )  # fmt: skip
         axes.scatter(
-            w.seconds, w.value, marker=marker, color=colour, edgecolor="white", linewidth=0.4,
-            s=medium.dot * (3.2 if marker == "*" else 1.8), zorder=3,
+            w.seconds, w.value, color=colour, edgecolor="white", linewidth=0.4,
+            s=medium.dot * 1.8, zorder=3,
         )  # fmt: skip
     axes.set_xscale("log")
-    axes.margins(x=0.2, y=0.12)
+    _frame(axes, table, found)
+    _controls(axes, table, medium)
     axes.set_xlabel("seconds of fitting")
     axes.set_ylabel(axis_label(table.headline).replace(" (", "\n(", 1))
     axes.set_title(table.task.title, fontweight="bold")
+
+
+def _frame(axes: Axes, table: Table, found: list[Worth]) -> None:
+    """Room for names on both sides, and a tick for every 1, 2 and 5 of a decade."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    seconds = [w.seconds for w in found]
+    room = (max(seconds) / min(seconds)) ** 0.22 * 1.3
+    axes.set_xlim(min(seconds) / room, max(seconds) * room)
+    few = max(seconds) * room**2 < 1000 * min(seconds)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylim(frame(table))
+
+
+def _controls(axes: Axes, table: Table, medium: Medium) -> None:
+    """Floor and ceiling as lines, named above them; the lower one below, where there is room."""
+    low, high = axes.get_ylim()
+    found = lines(table, table.headline, low, high)
+    for model, value in found.items():
+        role = table.by_model[model].role
+        axes.axhline(value, color=role_colour(role), linewidth=0.7 * medium.line, ls=":", zorder=0)
+        upper = value == max(found.values()) or value - low < 0.07 * (high - low)
+        axes.annotate(
+            model, (0, value), (2, 2 if upper else -2), xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points", va="bottom" if upper else "top", fontstyle="italic",
+            fontsize=medium.font - 1, color=letters_colour(role), annotation_clip=False,
+        )  # fmt: skip
 
 
 def _name(axes: Axes, found: list[Worth], medium: Medium) -> None:
@@ -107,11 +103,13 @@ def _name(axes: Axes, found: list[Worth], medium: Medium) -> None:
     figure = axes.get_figure(root=True)
     assert figure is not None
     scale, room = figure.dpi / 72, axes.get_window_extent()
+    found = sorted(found, key=lambda w: (-w.value, w.model))
     at = axes.transData.transform([(w.seconds, w.value) for w in found])
     marks = [(float(x), float(y)) for x, y in at]
     sizes = [_extent(axes, w.model, medium) for w in found]
     half = 0.45 * medium.font * scale
     taken = [(x - half, y - half, x + half, y + half) for x, y in marks]
+    taken += [text.get_window_extent().extents for text in axes.texts]
     for w, (x, _) in zip(found, marks, strict=True):
         low, high = (float(axes.transData.transform((1, end))[1]) for end in (w.low, w.high))
         taken.append((x - half / 4, low, x + half / 4, high))
@@ -119,11 +117,11 @@ def _name(axes: Axes, found: list[Worth], medium: Medium) -> None:
     frame = (room.x0 + half, room.y0, room.x1 + half, room.y1)
     spots = place(marks, sizes, taken, frame, unit=unit)
     for w, (dx, dy) in zip(found, spots, strict=True):
-        line = {"arrowstyle": "-", "lw": 0.4, "color": "#555555", "shrinkA": 0, "shrinkB": 2}
+        line = {"arrowstyle": "-", "lw": 0.4, "color": GREY, "shrinkA": 0, "shrinkB": 2}
         axes.annotate(
             w.model, (w.seconds, w.value), (dx * unit / scale, dy * unit / scale),
             textcoords="offset points", ha="right" if dx < 0 else "left", va="center",
-            fontsize=medium.font - 1, color=letters_colour(w.role),
+            fontsize=medium.font - 1, color=letters_colour("entrant"),
             path_effects=[withStroke(linewidth=medium.line * 1.6, foreground="white")],
             arrowprops=line if math.hypot(dx, dy) > 13 else None,
         )  # fmt: skip
@@ -142,7 +140,8 @@ def _caption(block: Block, tables: list[Table], shown: list[list[Worth]]) -> str
     by = "; ".join(f"{t.task.title}: {t.headline.title}" for t in tables)
     return (
         f"Seconds of fitting (mean over seeds, as measured on {', '.join(block.devices) or '?'}; "
-        f"{LEAST:g} at least) against the headline of each task on {block.name}, {models} models: "
-        f"{by}. Bars are 95 % intervals over people and seeds. Of two models on one height the one "
-        "further left costs less."
+        f"{LEAST:g} at least) against the headline of each task on {block.name}, "
+        f"{models} generator{'s' if models > 1 else ''}: {by}. Bars are 95 % intervals over people "
+        "and seeds, dotted lines the floor and the ceiling where they are near enough. Of two "
+        "generators on one height the one further left costs less."
     )

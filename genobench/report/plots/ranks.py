@@ -4,45 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from genobench.report.plots.medium import REAL, Medium, role_colour, save, styled
 from genobench.report.plots.panels import Drawn, stems
+from genobench.report.shown import Place, places, tied
 from genobench.report.tables import Block, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-
-class Place(NamedTuple):
-    """One generator in one task."""
-
-    model: str
-    rank: int
-    low: int
-    high: int
-    ties: str
-
-
-def places(table: Table, models: Collection[str]) -> list[Place]:
-    """Ranked generators by the headline, best first; ranks stay those among all generators."""
-    found = []
-    for row in table.rows:
-        standing = row.cells[table.headline.name].standing
-        if standing is not None and row.model in models:
-            low, high = standing.low or standing.rank, standing.high or standing.rank
-            found.append(Place(row.model, standing.rank, low, high, standing.ties))
-    return sorted(found, key=lambda p: (p.rank, p.model))
-
-
-def tied(found: list[Place]) -> list[list[int]]:
-    """Rows of every group of two or more whom nothing tells apart."""
-    groups = []
-    for letter in sorted({letter for p in found for letter in p.ties}):
-        rows = [i for i, p in enumerate(found) if letter in p.ties]
-        if len(rows) > 1:
-            groups.append(rows)
-    return groups
 
 
 def figures(block: Block, models: Collection[str], folder: Path, medium: Medium) -> Iterator[Drawn]:
@@ -74,14 +44,15 @@ def _draw(axes: Axes, table: Table, found: list[Place], medium: Medium) -> None:
     axes.hlines(rows, [p.low for p in found], [p.high for p in found], color=colour)
     axes.scatter([p.rank for p in found], rows, color=colour, s=medium.dot * 1.6, zorder=3)
     widest = max(max(p.high for p in found), len(found))
-    for i, group in enumerate(tied(found)):
-        x = widest + 0.6 + 0.055 * widest * i
+    groups, step = tied(found), 0.055 * widest
+    for i, group in enumerate(groups):
+        x = widest + 0.4 + step * (i + 1)
         axes.plot([x] * len(group), group, color=REAL, marker="o", markersize=2.4 * medium.line)
     axes.set_yticks(list(rows), [p.model for p in found])
     axes.set_ylim(len(found) - 0.4, -0.6)
-    ticks = MaxNLocator(nbins=5, integer=True).tick_values(1, max(widest, 2))
-    axes.set_xticks([t for t in ticks if 1 <= t <= widest])
-    axes.set_xlim(left=0.5, right=None if tied(found) else widest + 0.5)
+    ticks = MaxNLocator(nbins=4, integer=True).tick_values(1, max(widest, 2))
+    axes.set_xticks(sorted({1, *(int(t) for t in ticks if 2 < t <= widest)}) or [1])
+    axes.set_xlim(0.5, widest + 0.5 + step * (len(groups) + 0.5 if groups else 0))
     axes.set_xlabel("rank")
     axes.set_title(f"{table.task.title}", fontweight="bold")
 
