@@ -15,7 +15,7 @@ import pytest
 
 from genobench.errors import GenobenchError
 from genobench.generator import Card
-from genobench.report import leaderboard
+from genobench.report import leaderboard, markdown
 from genobench.report.collect import build
 from genobench.report.figures import write_headline
 from genobench.report.headline import Point, focus, inside, points
@@ -249,6 +249,32 @@ def test_fit_that_used_up_its_time_is_noted() -> None:
     )
     assert "vae: 2 of 2 fits used up the time given" in notes
     assert "hwe: 1" not in notes
+
+
+def test_another_batch_than_asked_for_is_noted() -> None:
+    """A fit made with a smaller one for want of memory is not quite the model of the settings."""
+    lowered = [record("vae", seed) for seed in range(2)]
+    for made, size in zip(lowered, (64, 128), strict=True):
+        made["resources"] = made["resources"] | {"batch_used": {"batch": size}}
+    blocks = build([*lowered, record("vae", 2), record("hwe", 0)], CARDS, TASKS).blocks
+    notes = " ".join(blocks[0].tables[0].notes)
+    assert "vae: 2 fits ran out of memory" in notes
+    assert "used batch 128 or batch 64 instead" in notes
+    assert "hwe: 1 fit" not in notes
+
+
+def test_operations_and_energy_stand_among_the_costs() -> None:
+    """Columns of what somebody measured; none of what nobody did."""
+    counted = record("vae", 0)
+    counted["resources"] = counted["resources"] | {"fit_flops": 1.43e13}
+    table = build([counted, record("hwe", 0)], CARDS, TASKS).blocks[0].tables[0]
+    text = markdown.costs(table)
+    assert "FLOP of fit" in text
+    assert "14.3 T" in text
+    assert "Energy" not in text
+    line = next(x for x in leaderboard.lines(table) if x["model"] == "vae")
+    assert line["fit_flops"] == 1.43e13
+    assert math.isnan(line["device_energy_joules"])
 
 
 def test_task_without_reference_is_said_once() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from genobench.report.numerals import duration, memory
+from genobench.report.numerals import duration, memory, operations
 from genobench.report.plain import align, listing, wrap
 
 LOG_LINES = 20
@@ -70,6 +70,8 @@ def _cost(name: str, value: Any) -> str:
         return "; ".join(f"{in_words(e['batch'])} in {e['phase']}: {e['what']}" for e in value)
     if name.endswith("_bytes"):
         return memory(float(value))
+    if "flops" in name:
+        return f"{operations(float(value))}FLOP"
     if name.endswith("_seconds"):
         return duration(float(value))
     return brief(value)

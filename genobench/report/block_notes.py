@@ -11,6 +11,7 @@ import orjson
 from genobench.report.tables import Failure, Record
 from genobench.run.ledger import without_reference
 from genobench.run.record import cut_short
+from genobench.run.retries import in_words
 from genobench.task import TaskCard
 
 
@@ -41,6 +42,7 @@ def notes_on(
         *_skipped_notes(kept),
         *_impossible_notes(kept),
         *_budget_notes(kept),
+        *_batch_notes(kept),
         *_tuning_notes(kept),
     ]
 
@@ -112,6 +114,19 @@ def _budget_notes(records: Iterable[Record]) -> list[str]:
         f"{m}: {n} of {asked[m]} fit{'s' if asked[m] > 1 else ''} used up the time given; a longer "
         "--timeout repeats them."
         for m, n in sorted(short.items())
+    ]
+
+
+def _batch_notes(records: Iterable[Record]) -> list[str]:
+    """Fits that did not run with the batch that was asked for: another batch is another model."""
+    used: dict[str, list[str]] = {}
+    for record in records:
+        if lowered := (record.get("resources") or {}).get("batch_used"):
+            used.setdefault(record["job"]["model"], []).append(in_words(lowered))
+    return [
+        f"{m}: {len(sizes)} fit{'s' if len(sizes) > 1 else ''} ran out of memory with the batch of "
+        f"the settings, and used {' or '.join(sorted(set(sizes)))} instead."
+        for m, sizes in sorted(used.items())
     ]
 
 

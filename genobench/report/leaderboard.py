@@ -33,7 +33,8 @@ COLUMNS = (
     "jobs_asked", "value", "people_low", "people_high", "seeds_low", "seeds_high", "rank",
     "rank_low", "rank_high", "ties", "floor", "ceiling", "rescaled", "rescaled_low",
     "rescaled_high", "note", "fit_seconds", "samples_per_second", "peak_memory_bytes",
-    "peak_device_bytes", "parameters", "device",
+    "peak_device_bytes", "parameters", "fit_flops", "sample_flops_per_person",
+    "device_energy_joules", "device",
 )  # fmt: skip
 
 
@@ -104,7 +105,7 @@ def _line(table: Table, row: Row, metric: MetricCard) -> dict[str, Any]:
         s.value, *s.people, *s.seeds, place.rank or None, place.low, place.high, place.ties,
         table.floor, table.ceiling, scaled.value, *scaled.interval, scaled.note,
         cost.fit_seconds, cost.samples_per_second, cost.peak_memory, cost.peak_device,
-        cost.parameters, cost.device,
+        cost.parameters, cost.fit_flops, cost.person_flops, cost.energy, cost.device,
     )  # fmt: skip
     return dict(zip(COLUMNS, values, strict=True))
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from genobench.entrant import on_command_line
 from genobench.report.figures import FIGURE
 from genobench.report.headline import points
-from genobench.report.numerals import ABSENT, count, duration, interval, memory, number
+from genobench.report.numerals import (
+    ABSENT,
+    count,
+    duration,
+    energy,
+    interval,
+    memory,
+    number,
+    operations,
+)
 from genobench.report.scale import Rescaled
 from genobench.report.stats import FEWEST_BLOCKS, Standing
 from genobench.report.tables import Block, Cell, Row, Table, Tables
@@ -110,23 +119,25 @@ def scores(table: Table) -> str:
 
 
 def costs(table: Table) -> str:
-    """What was asked, what came, and what it took."""
-    columns = ["Model", "Jobs", "Fit", "Samples / s", "Peak memory", "Peak on device"]
-    columns += ["Parameters", "Device"]
-    rows = [
-        [
-            _name(row),
-            f"{row.done} / {row.asked}",
-            duration(row.cost.fit_seconds),
-            count(row.cost.samples_per_second),
-            memory(row.cost.peak_memory),
-            memory(row.cost.peak_device),
-            count(row.cost.parameters),
-            row.cost.device or ABSENT,
-        ]
-        for row in table.rows
-    ]
-    return grid(columns, rows, left=1)
+    """What was asked, what came, and what it took; operations and energy where any are known."""
+    columns: dict[str, Callable[[Row], str]] = {
+        "Model": _name,
+        "Jobs": lambda row: f"{row.done} / {row.asked}",
+        "Fit": lambda row: duration(row.cost.fit_seconds),
+        "Samples / s": lambda row: count(row.cost.samples_per_second),
+        "Peak memory": lambda row: memory(row.cost.peak_memory),
+        "Peak on device": lambda row: memory(row.cost.peak_device),
+        "Parameters": lambda row: count(row.cost.parameters),
+        "FLOP of fit": lambda row: operations(row.cost.fit_flops),
+        "FLOP / person": lambda row: operations(row.cost.person_flops),
+        "Energy of fit": lambda row: energy(row.cost.energy),
+        "Device": lambda row: row.cost.device or ABSENT,
+    }
+    known = {name: [cell(row) for row in table.rows] for name, cell in columns.items()}
+    for name in ("FLOP of fit", "FLOP / person", "Energy of fit"):
+        if set(known[name]) <= {ABSENT}:
+            del known[name]
+    return grid(list(known), [list(row) for row in zip(*known.values(), strict=True)], left=1)
 
 
 def everything(table: Table) -> str:

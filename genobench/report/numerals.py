@@ -60,6 +60,23 @@ def shortened(x: float) -> str:
     return f"{x:.0f}"
 
 
+def operations(x: float) -> str:
+    """Floating-point operations in three digits: 640, 14.3 G, 994 G, 1.2 P."""
+    if math.isnan(x):
+        return ABSENT
+    for size, prefix in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if x >= 0.9995 * size:
+            return f"{x / size:.3g} {prefix}"
+    return f"{x:.3g}"
+
+
+def energy(joules: float) -> str:
+    """Joules, thousands shortened."""
+    if math.isnan(joules):
+        return ABSENT
+    return f"{joules / 1000:.3g} kJ" if joules >= 999.5 else f"{joules:.3g} J"
+
+
 def duration(seconds: float) -> str:
     """Seconds as people say them: 4.2 s, 3 min 05 s, 2 h 10 min."""
     if math.isnan(seconds):

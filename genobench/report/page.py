@@ -117,6 +117,8 @@ def _template() -> Any:
         "duration": numerals.duration,
         "memory": numerals.memory,
         "count": numerals.count,
+        "energy": numerals.energy,
+        "operations": numerals.operations,
         "rank": rank,
         "rescaled": rescaled,
         "with_margin": with_margin,

@@ -62,6 +62,8 @@ class TableView:
     sentences: tuple[Flag, ...]
     notes: tuple[str, ...]
     on_device: bool
+    counted: bool
+    metered: bool
     devices_differ: bool
 
 
@@ -147,6 +149,8 @@ def _table(table: Table, block: Block, said: Said) -> TableView:
         sentences=tuple(sentences),
         notes=table_notes(table, block),
         on_device=any(math.isfinite(r.cost.peak_device) for r in table.rows),
+        counted=any(math.isfinite(r.cost.person_flops) for r in table.rows),
+        metered=any(math.isfinite(r.cost.energy) for r in table.rows),
         devices_differ=len({r.cost.device for r in table.rows if r.done}) > 1,
     )
 

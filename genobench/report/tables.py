@@ -30,13 +30,20 @@ class Failure:
 
 @dataclass(frozen=True)
 class Cost:
-    """Means over the jobs that were measured; memory is the largest peak, in bytes."""
+    """Means over the jobs that were measured; memory is the largest peak, in bytes.
+
+    Operations are floating-point ones, of training and for one synthetic person; energy is the
+    GPU's in training, in joules.
+    """
 
     fit_seconds: float
     samples_per_second: float
     peak_memory: float
     peak_device: float
     parameters: float
+    fit_flops: float
+    person_flops: float
+    energy: float
     device: str
 
 

@@ -144,6 +144,9 @@ def _cost(records: Sequence[Record]) -> Cost:
         max(values("peak_memory_bytes"), default=math.nan),
         max(values("peak_device_bytes"), default=math.nan),
         mean("parameters"),
+        mean("fit_flops"),
+        mean("sample_flops_per_person"),
+        mean("device_energy_joules"),
         ", ".join(
             sorted({str((r.get("environment") or {}).get("device") or "") for r in records} - {""})
         ),

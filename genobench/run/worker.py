@@ -26,7 +26,7 @@ from genobench.contract import checked_sample
 from genobench.data.split import Split
 from genobench.errors import GenobenchError
 from genobench.generator import Budget, Card, Generator, Reconstructs
-from genobench.run import environment
+from genobench.run import environment, flops
 from genobench.run.lifeline import Curve, Messages, take_orders
 from genobench.run.record import exhausted, score_entry, score_skipped
 from genobench.run.reference import prepare_reference, stored_reference
@@ -109,7 +109,7 @@ def fit_and_sample(
     environment.limit_device_memory(order["device_memory_bytes"])
     warmup = time.monotonic() - order["spawned"]
     curve = Curve()
-    with Meter(order["device"]) as meter:
+    with Meter(order["device"]) as meter, flops.of_fit() as arithmetic:
         fit_seconds = _fit(generator, people, split.validation, order, messages, curve)
     drawn = _sample(generator, split, people, order["sample_seed"], messages)
     environment_seen = environment.observed(order["threads"])
@@ -123,6 +123,10 @@ def fit_and_sample(
         "peak_memory_bytes": environment.peak_memory_bytes(),
         "peak_device_bytes": environment.peak_device_bytes(),
         **meter.found(),
+        "fit_flops": arithmetic.total,
+        "sample_flops_per_person": flops.of_sampling(
+            lambda some: generator.sample(np.resize(people.labels, some), seed=order["sample_seed"])
+        ),
         "parameters": int(generator.parameters),
     }
     messages.phase("save")
