@@ -79,3 +79,23 @@ def test_operations_of_one_synthetic_person() -> None:
     layer = torch.nn.Linear(10, 5)
     assert flops.of_sampling(lambda people: layer(torch.ones(people, 10))) == 2 * 10 * 5
     assert flops.of_sampling(lambda people: torch.ones(people)) is None
+
+
+def test_compiled_functions_stay_compiled() -> None:
+    """Counting neither hides what a compiled function does nor has it compiled again."""
+    compiled = []
+
+    def backend(module: torch.fx.GraphModule, _: object) -> object:
+        compiled.append(module)
+        return module.forward
+
+    layer = torch.nn.Linear(10, 5)
+    loss = torch.compile(lambda x: layer(x).square().sum(), backend=backend)
+    optimiser = torch.optim.SGD(layer.parameters(), lr=0.1)
+    with flops.of_fit() as count:
+        for _ in range(20):
+            optimiser.zero_grad()
+            loss(torch.ones(4, 10)).backward()
+            optimiser.step()
+    assert len(compiled) == 1
+    assert count.total == 20 * STEP
