@@ -11,8 +11,10 @@ import os
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from playwright.sync_api import Error
 
 from genobench.report.page import render
 
@@ -37,17 +39,18 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def started() -> Iterator[Browser]:
     assert CHROMIUM is not None
-    with Browser(CHROMIUM, tmp_path_factory.mktemp("profile")) as browser:
+    with Browser(CHROMIUM) as browser:
         yield browser
 
 
 @pytest.fixture
 def browser(started: Browser, address: str) -> Browser:
     """A page that was just opened; nothing was told before."""
-    started.events.clear()
-    started.send("Page.navigate", url="about:blank")
+    started.open("about:blank")
+    started.asked.clear()
+    started.complaints.clear()
     started.prefer("light")
     started.open(address)
     return started
@@ -99,7 +102,7 @@ def test_sorts_by_the_keyboard(browser: Browser) -> None:
     """Enter on a heading does what a click does."""
     before = _models(browser, "entrants")
     browser.run(f"{_column(browser, 'Fit')}.focus()")
-    browser.press("Enter", 13, "\r")
+    browser.press("Enter")
     assert _models(browser, "entrants") == sorted(before, key=lambda m: FIT[m])
 
 
@@ -131,13 +134,13 @@ def test_link_in_a_table_opens_the_model(browser: Browser) -> None:
         browser.run(f"{link}.click()")
         browser.until(opened)
         browser.until("document.activeElement.parentElement.id === 'model-snpgen'")
-        assert browser.run("document.activeElement.getBoundingClientRect().top < innerHeight")
+        browser.until("document.activeElement.getBoundingClientRect().top < innerHeight")
         browser.run("document.getElementById('model-snpgen').open = false")
 
 
 def test_address_of_a_model_opens_it(browser: Browser, address: str) -> None:
     """A link that somebody was sent."""
-    browser.send("Page.navigate", url="about:blank")
+    browser.open("about:blank")
     browser.open(f"{address}#model-vae")
     browser.until("document.readyState === 'complete' && location.hash === '#model-vae'")
     assert browser.run("document.getElementById('model-vae').open") is True
@@ -155,7 +158,7 @@ def test_flag_says_its_sentence_on_focus_and_on_hover(browser: Browser) -> None:
     browser.run(f"{flag}.focus()")
     assert browser.run(shown) is True
     assert browser.run("document.getElementById('tip').textContent") == sentence
-    browser.press("Escape", 27)
+    browser.press("Escape")
     assert browser.run(shown) is False
     browser.run(f"{flag}.blur(); {flag}.scrollIntoView({{block: 'center'}})")
     x, y = browser.run(f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])"
@@ -177,7 +180,7 @@ def test_everything_is_reached_by_tab(browser: Browser) -> None:
     """The skip link comes first, then contents, filters, data sets, and headings that sort."""
     reached = []
     for _ in range(11):
-        browser.press("Tab", 9)
+        browser.press("Tab")
         reached.append(browser.run("document.activeElement.textContent.trim().slice(0, 30)"))
     assert reached[0] == "Skip to the results"
     assert reached[1:5] == ["Results", "Models", "Metrics", "How to read"]
@@ -214,10 +217,10 @@ def test_policy_stops_what_does_not_belong(browser: Browser) -> None:
         " b.setAttribute('style', 'width: 7px'); b.id = 'put'; document.body.append(b);"
         " })()"
     )
-    with pytest.raises(RuntimeError, match="TrustedScript"):
+    with pytest.raises(Error, match="TrustedScript"):
         browser.run("document.getElementById('put').setAttribute('onclick', 'window.bad = 1')")
     assert browser.run("document.getElementById('put').getBoundingClientRect().width > 7")
-    assert any("Content Security Policy" in text for text in browser.complaints())
+    assert any("Content Security Policy" in text for text in browser.complaints)
 
 
 def test_no_complaint_and_no_request(browser: Browser, address: str) -> None:
@@ -226,8 +229,8 @@ def test_no_complaint_and_no_request(browser: Browser, address: str) -> None:
     browser.run("document.querySelectorAll('th button').forEach(b => b.click())")
     browser.run("dispatchEvent(new Event('beforeprint')); dispatchEvent(new Event('afterprint'))")
     browser.run("document.querySelectorAll('.flag').forEach(f => f.focus())")
-    assert browser.complaints() == []
-    asked = {url for url in browser.requests() if not url.startswith(("data:", "about:"))}
+    assert browser.complaints == []
+    asked = {url for url in browser.asked if not url.startswith(("data:", "about:"))}
     assert asked == {address}
 
 
@@ -238,15 +241,15 @@ def test_opens_quickly(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_accessibility_violation(browser: Browser, scheme: str) -> None:
+def test_no_accessibility_violation(browser: Browser, scheme: Literal["light", "dark"]) -> None:
     """Of any severity, with everything open."""
     browser.prefer(scheme)
-    browser.send("Page.setBypassCSP", enabled=True)
+    browser.enforce_policy(False)
     browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     browser.run(f"{AXE.read_text(encoding='utf-8')}; 0")
     passed, violated = browser.run(
         "axe.run().then(r => [r.passes.map(p => p.id), r.violations.map(v => [v.impact, v.id])])"
     )
-    browser.send("Page.setBypassCSP", enabled=False)
+    browser.enforce_policy(True)
     assert violated == []
     assert {"color-contrast", "button-name", "link-name", "td-headers-attr"} <= set(passed)
