@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from genobench.report.tables import Block, Record
 
@@ -80,6 +80,7 @@ class Learned:
         return _mean(c.late for c in self.curves)
 
 
+@lru_cache(maxsize=64)
 def learned(block: Block) -> list[Learned]:
     """Everything that was validated on a data set, by model, its stages in order of time."""
     found: dict[tuple[str, str], list[Curve]] = {}

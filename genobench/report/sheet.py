@@ -110,10 +110,7 @@ class Sheet:
     def people(self, metric: str, model: str | None = None) -> int:
         """People behind a metric, as its record says; 0 where it does not."""
         name = self.model if model is None else model
-        entries = self.block.measured.get((name, self.task), ())
-        return max(
-            (int(n) for e in entries if metric in e and (n := e[metric].get("n"))), default=0
-        )
+        return self.block.people(name, self.task, metric)
 
     def evidence(self, *metrics: str) -> tuple[Evidence, ...]:
         """Of those that have a value."""

@@ -107,7 +107,7 @@ class Table:
         return any(not math.isnan(r.cells[metric.name].summary.value) for r in self.rows)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Block:
     """Everything that was run on one data set with one suite and one split.
 
@@ -146,6 +146,18 @@ class Block:
                 if metrics := entry.get("metrics"):
                     found.setdefault((record["job"]["model"], task), []).append(metrics)
         return found
+
+    def people(self, model: str, task: str, metric: str) -> int:
+        """Most people behind a metric, as the records say; 0 where they do not."""
+        asked = model, task, metric
+        if asked not in self._people:
+            entries = [e[metric] for e in self.measured.get((model, task), ()) if metric in e]
+            self._people[asked] = max((int(e.get("n") or 0) for e in entries), default=0)
+        return self._people[asked]
+
+    @cached_property
+    def _people(self) -> dict[tuple[str, str, str], int]:
+        return {}
 
 
 @dataclass(frozen=True)
