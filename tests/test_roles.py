@@ -20,6 +20,7 @@ BLOCKS = sorted(p.name for p in RECORDS.iterdir() if p.is_dir())
 LD_RICH = [b for b in BLOCKS if not b.startswith("penncath")]  # LD there is uninformative
 BINARY = [b for b in BLOCKS if b.startswith(("default", "hla1000g"))]  # with signal and power
 SIGNAL_FREE = [b for b in BLOCKS if b.startswith("penncath")]  # the negative control
+NOT_COLLAPSED = [b for b in BLOCKS if b.startswith(("default", "hla1000g", "kg805", "mice"))]
 ENTRANTS = [n for n, p in generators().items() if p.card.role == "entrant"]
 
 Scores = dict[str, list[dict[str, dict[str, float]]]]  # model -> per seed: metric -> estimate
@@ -99,6 +100,16 @@ def test_entrants_clear_their_floors(block: str, model: str) -> None:
     assert mean(block, model, "ld_r2_corr") > mean(block, "hwe", "ld_r2_corr") + 0.5
     assert mean(block, model, "recall") > mean(block, "hwe", "recall")
     assert mean(block, model, "label_lift") > 0
+
+
+@pytest.mark.parametrize("block", NOT_COLLAPSED)
+@pytest.mark.parametrize("model", ENTRANTS)
+def test_no_entrant_collapses(block: str, model: str) -> None:
+    """Half of the recall of fresh real people at least, and nearer to these than the floors."""
+    assert mean(block, model, "recall") >= 0.5 * mean(block, "real", "recall")
+    for floor in ("hwe", "cond_hwe"):
+        assert mean(block, model, "ld_r2_corr") > mean(block, floor, "ld_r2_corr")
+        assert mean(block, model, "two_sample_auc") < mean(block, floor, "two_sample_auc")
 
 
 @pytest.mark.parametrize("block", SIGNAL_FREE)
