@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import ledger
+from .test_cost_curves import GIB, LARGE, committed
 
 
 def test_committed_table_is_rendered_from_its_rows() -> None:
@@ -31,3 +32,16 @@ def test_rows_are_replaced_and_misses_collected(tmp_path: Path) -> None:
     assert "| rate | 0.5 | >= 0.5 | yes |" in table
     assert "| other [2] | not measured | >= 100 x |  |" in table
     assert "\n1. at its peak\n2. not installed\n" in table
+
+
+def test_projection_in_the_docs_follows_from_the_records() -> None:
+    """What docs/scale.md says that 500 generators on 50 data sets with 5 seeds would cost."""
+    seconds, size = committed()
+    generators, data_sets, seeds = LARGE
+    jobs = generators * data_sets * seeds
+    hours, records, samples = jobs * seconds / 3600, jobs * size / GIB, jobs * 3_000 * 256 / GIB
+    text = " ".join((Path(__file__).parents[2] / "docs" / "scale.md").read_text().split())
+    assert f"took {seconds:.0f} s a job" in text
+    assert f"a record is {size / 1000:.0f} kB), {jobs:,} such jobs" in text
+    assert f"about {round(hours, -2):,.0f} core hours, {records:.1f} GiB of records" in text
+    assert f"and {samples:.0f} GiB of samples" in text
