@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def test_page_of_many_models(tmp_path: Path, benchmark: Any, record: Recorder) -
     if program is None:
         record(f"{what}, opens in", None, "s", target=1, better="lower", note="no Chromium")
         return
-    with Browser(program) as browser:
+    with closing(Browser(program)) as browser:
         browser.open(page.as_uri())
         took = browser.run("performance.getEntriesByType('navigation')[0].loadEventEnd")
     record(f"{what}, opens in", took / 1000, "s", target=1, better="lower")

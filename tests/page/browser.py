@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from playwright.sync_api import sync_playwright
 
@@ -47,15 +46,8 @@ class Browser:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self._tools = context.new_cdp_session(self.page)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End it."""
         self._chromium.close()
         self._playwright.stop()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -41,7 +42,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def started() -> Iterator[Browser]:
     assert CHROMIUM is not None
-    with Browser(CHROMIUM) as browser:
+    with closing(Browser(CHROMIUM)) as browser:
         yield browser
 
 
