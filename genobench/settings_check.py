@@ -95,7 +95,9 @@ def _fitted(value: Any, hint: Any) -> Any:
 
 def _any_of(value: Any, hints: Sequence[Any]) -> Any:
     reasons = []
-    for hint in hints:
+    named = tuple(one for hint in hints if get_origin(hint) is Literal for one in get_args(hint))
+    others = [hint for hint in hints if get_origin(hint) is not Literal]
+    for hint in [Literal[named], *others] if named else others:
         if hint is not type(None):
             try:
                 return _fitted(value, hint)

@@ -99,6 +99,10 @@ def test_one_name_for_one_set_of_settings(text: str, name: str, changed: dict[st
         ("vae(latent=1.5)", "vae: latent = 1.5: a whole number is needed"),
         ("vae(calibrate=True)", "vae: calibrate = 'True': true or false is needed"),
         ("vae(prior=gamma)", "vae: prior = 'gamma': one of standard, mixture is needed"),
+        (
+            "disc_diff(decode=foo)",
+            "disc_diff: decode = 'foo': one of argmax, sample, matched, validated is needed",
+        ),
         ("vae(widths=64)", r"vae: widths = 64: a list"),
         ("vae(widths=[64,a])", "not a value"),
         ("vae(beta=nan)", "a finite number"),
