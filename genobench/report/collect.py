@@ -9,7 +9,7 @@ from genobench.generator import Card
 from genobench.report.block_notes import failures, impossible, notes_on, version
 from genobench.report.scale import overall
 from genobench.report.tables import Block, Record, Tables
-from genobench.report.tabulate import metrics_of, tabulate
+from genobench.report.tabulate import cost_of, metrics_of, tabulate
 from genobench.task import TaskCard
 
 
@@ -82,8 +82,11 @@ def _block(
         jobs.setdefault(model, {})[seed] = record
     scored = sorted({t for r in kept for t in r.get("scores", {}) if metrics_of(r, t) is not None})
     notes = notes_on(kept, len(current) - len(kept), older, scored, tasks)
+    costs = {model: cost_of(of_model.values()) for model, of_model in jobs.items()}
     tables = tuple(
-        tabulate(name, tasks[t], jobs, seeds, generators, notes) for t in scored if t in tasks
+        tabulate(name, tasks[t], jobs, seeds, generators, costs, notes)
+        for t in scored
+        if t in tasks
     )
     found = [(r, failures(r)) for r in kept]
     return Block(

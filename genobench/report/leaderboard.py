@@ -112,9 +112,9 @@ def _line(table: Table, row: Row, metric: MetricCard) -> dict[str, Any]:
 
 def _csv(table: Table) -> str:
     out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: _field(v) for k, v in line.items()} for line in lines(table))
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(map(_field, line.values()) for line in lines(table))
     return out.getvalue()
 
 

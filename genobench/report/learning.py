@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 
 from genobench.report.tables import Block, Record
 
@@ -36,7 +36,7 @@ class Curve:
     points: tuple[tuple[float, float], ...]
     rises: bool = False
 
-    @property
+    @cached_property
     def best(self) -> tuple[float, float]:
         """The first point with the best value."""
         return (max if self.rises else min)(self.points, key=lambda p: p[1])

@@ -108,9 +108,9 @@ class Sheet:
         return [m for m, s in found.items() if s is not None and s.measured]
 
     def people(self, metric: str, model: str | None = None) -> int:
-        """People behind a metric, as its record says; 0 where it does not."""
-        name = self.model if model is None else model
-        return self.block.people(name, self.task, metric)
+        """People behind a metric, as its record says; 0 where it was not measured."""
+        row = self.table.by_model.get(self.model if model is None else model)
+        return row.cells[metric].people if row is not None and metric in row.cells else 0
 
     def evidence(self, *metrics: str) -> tuple[Evidence, ...]:
         """Of those that have a value."""

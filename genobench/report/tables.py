@@ -49,11 +49,12 @@ class Cost:
 
 @dataclass(frozen=True)
 class Cell:
-    """One metric of one model."""
+    """One metric of one model; ``people`` are the most behind any of its values."""
 
     summary: Summary
     rescaled: Rescaled
     standing: Standing | None
+    people: int
 
 
 @dataclass(frozen=True)
@@ -136,28 +137,6 @@ class Block:
         for record in self.records:
             found.setdefault(record["job"]["model"], []).append(record)
         return {model: tuple(records) for model, records in found.items()}
-
-    @cached_property
-    def measured(self) -> Mapping[tuple[str, str], list[Mapping[str, Any]]]:
-        """By model and task, the metrics of each record that has any."""
-        found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-        for record in self.records:
-            for task, entry in record.get("scores", {}).items():
-                if metrics := entry.get("metrics"):
-                    found.setdefault((record["job"]["model"], task), []).append(metrics)
-        return found
-
-    def people(self, model: str, task: str, metric: str) -> int:
-        """Most people behind a metric, as the records say; 0 where they do not."""
-        asked = model, task, metric
-        if asked not in self._people:
-            entries = [e[metric] for e in self.measured.get((model, task), ()) if metric in e]
-            self._people[asked] = max((int(e.get("n") or 0) for e in entries), default=0)
-        return self._people[asked]
-
-    @cached_property
-    def _people(self) -> dict[tuple[str, str, str], int]:
-        return {}
 
 
 @dataclass(frozen=True)

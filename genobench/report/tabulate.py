@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import compress
 from operator import itemgetter
 from typing import Any
 
 from genobench.generator import Card
 from genobench.report.named import ROLES, role_of, title_of
 from genobench.report.scale import ABOVE, MEMORISING, Rescaled, rescale
-from genobench.report.stats import NOTHING, Summary, standings, summarise
+from genobench.report.stats import Summary, standings, summarise
 from genobench.report.tables import Cell, Cost, Record, Row, Table
 from genobench.task import MetricCard, TaskCard
 
 Jobs = Mapping[str, Mapping[int, Record]]  # by model and training seed
-Measured = dict[str, list[Mapping[str, Any]]]
+Columns = Sequence[tuple[Any, ...]]  # over seeds: values, lows, highs, versions, people
+ABSENT: Columns = ((),) * 5
 DRAWS = 10_000  # behind the interval of a rank
-_ends = itemgetter("value", "low", "high")
+_parts = itemgetter("value", "low", "high", "version", "n")
 
 
 def tabulate(
@@ -26,6 +28,7 @@ def tabulate(
     jobs: Jobs,
     seeds: Sequence[int],
     generators: Mapping[str, Card],
+    costs: Mapping[str, Cost],
     common: Sequence[str],
 ) -> Table:
     """The table of one task.
@@ -40,6 +43,8 @@ def tabulate(
         Training seeds that were asked of every model.
     generators
         Cards by name.
+    costs
+        Of each model; see `cost_of`.
     common
         Notes on the data set, which every table of it bears.
     """
@@ -60,13 +65,14 @@ def tabulate(
         places = standings(entrants, metric, draws=DRAWS if metric.headline else 0)
         scaled = _rescaled(sums, metric, floor, ceiling, roles)
         for m in jobs:
-            cells[m][metric.name] = Cell(sums[m], scaled[m], places.get(m))
+            people = max(measured[m].get(metric.name, ABSENT)[-1], default=0)
+            cells[m][metric.name] = Cell(sums[m], scaled[m], places.get(m), people)
     for what, name in (("floor", floor), ("ceiling", ceiling)):
         if not name:
             notes.append(f"No {what} was scored, so nothing is rescaled.")
     rows = [
         Row(m, title_of(generators, m), roles[m], cells[m], done[m], len(seeds),
-            _cost(list(jobs[m].values())))
+            costs[m])
         for m in jobs
     ]  # fmt: skip
     head = next(m.name for m in metrics if m.headline)
@@ -85,27 +91,34 @@ def _order(row: Row, headline: str) -> tuple[int, float, str]:
     return ROLES.index(row.role), standing.rank if standing else math.inf, row.model
 
 
-def _measured(entries: Iterable[Mapping[str, Any] | None]) -> Measured:
-    """By metric, its estimates at all seeds that have it."""
-    found: Measured = {}
-    for entry in entries:
-        for name, estimate in (entry or {}).items():
-            found.setdefault(name, []).append(estimate)
-    return found
+def _measured(entries: Iterable[Mapping[str, Any] | None]) -> dict[str, Columns]:
+    """By metric, its estimates at all seeds that have it.
+
+    Records hold a hundred estimates each, so those of the same metrics are read in one sweep.
+    """
+    alike: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for entry in filter(None, entries):
+        alike.setdefault(tuple(entry), []).append(entry)
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for names, group in alike.items():
+        estimates = zip(*(map(_parts, entry.values()) for entry in group), strict=True)
+        for name, of_metric in zip(names, estimates, strict=True):
+            found.setdefault(name, []).extend(of_metric)
+    return {name: tuple(zip(*parts, strict=True)) for name, parts in found.items()}
 
 
 def _summaries(
-    metric: MetricCard, measured: Mapping[str, Measured]
+    metric: MetricCard, measured: Mapping[str, Mapping[str, Columns]]
 ) -> tuple[dict[str, Summary], list[str]]:
     """Summary of one metric by model, and the models whose values are of another version."""
     summaries, stale = {}, []
     for model in sorted(measured):
-        found = measured[model].get(metric.name, [])
-        valid = [e for e in found if e.get("version", 1) == metric.version]
-        if len(valid) < len(found):
+        *ends, versions, _ = measured[model].get(metric.name, ABSENT)
+        if set(versions) - {metric.version}:
             stale.append(model)
-        ends = zip(*map(_ends, valid), strict=True)
-        summaries[model] = summarise(*ends) if valid else NOTHING
+            kept = [v == metric.version for v in versions]
+            ends = [tuple(compress(end, kept)) for end in ends]
+        summaries[model] = summarise(*ends)
     return summaries, stale
 
 
@@ -127,7 +140,8 @@ def _rescaled(
     return result
 
 
-def _cost(records: Sequence[Record]) -> Cost:
+def cost_of(records: Collection[Record]) -> Cost:
+    """What the jobs of one model cost, of what their records say."""
     found = [r.get("resources") or {} for r in records]
 
     def values(key: str) -> list[float]:
