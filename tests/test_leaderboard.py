@@ -17,8 +17,8 @@ from genobench.errors import GenobenchError
 from genobench.generator import Card
 from genobench.report import leaderboard, markdown
 from genobench.report.collect import build
-from genobench.report.figures import write_headline
 from genobench.report.headline import Point, focus, inside, points
+from genobench.report.plots.headline import write_headline
 from genobench.report.scale import MEMORISING
 from genobench.report.stats import Interval, Summary
 from genobench.report.tables import Table, Tables

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 LEADERBOARDS = Path(__file__).parent.parent / "leaderboards"
-TEXTS = sorted(p for p in LEADERBOARDS.rglob("*") if p.suffix in (".json", ".md", ".csv", ".html"))
+SUFFIXES = (".json", ".md", ".csv", ".html", ".portrait")
+TEXTS = sorted(p for p in LEADERBOARDS.rglob("*") if p.suffix in SUFFIXES)
 RECORDS = [p for p in TEXTS if p.suffix == ".json"]
 SMALLEST = 5  # people, of whom a number may be said
 CALLS = re.compile(r"(?<![\w.])(?:[012][\s,;|/]*){24}(?![\w.])")  # a row or a column of genotypes

@@ -233,14 +233,18 @@ def leaderboard(options: Namespace) -> int:
 def _leaderboard(options: Namespace) -> list[Path]:
     """Take over records, write tables, page and figures; what was written."""
     from genobench.report import leaderboard as boards
-    from genobench.report.figures import write_headline
     from genobench.report.headline import points
     from genobench.report.learning import curves_of
     from genobench.report.learning_figure import write_learning
+    from genobench.report.plots.headline import write_headline
+    from genobench.report.plots.portray import keep
 
     if options.source is not None:
         taken = boards.adopt(options.source, options.out)
         say(f"{len(taken)} records taken over from {options.source}")
+        drawn = keep(options.source, options.out / "records",
+                     boards.rebuild(options.source, *cards()), cards()[0])  # fmt: skip
+        say(f"portraits of {len(drawn)} samples drawn for the page")
     tables = boards.rebuild(options.out, *cards())
     written = boards.write(tables, options.out)
     for block in tables.blocks:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from genobench.generator import Card
 from genobench.report.block_notes import failures, impossible, notes_on, version
+from genobench.report.portrait import Portrait
 from genobench.report.scale import overall
 from genobench.report.tables import Block, Record, Tables
 from genobench.report.tabulate import cost_of, metrics_of, tabulate
@@ -18,6 +19,7 @@ def build(
     generators: Mapping[str, Card],
     tasks: Mapping[str, TaskCard],
     options: Mapping[str, str] | None = None,
+    portraits: Mapping[str, Portrait] | None = None,
 ) -> Tables:
     """Tables of all records.
 
@@ -31,6 +33,8 @@ def build(
         without one cannot be ranked and is left out with a note on the page of its data set.
     options
         By data key, the words of the command line that name the data.
+    portraits
+        Of samples, by key of the record.
     """
     grouped: dict[tuple[str, ...], list[Record]] = {}
     for record in records:
@@ -46,7 +50,8 @@ def build(
         words = (options or {}).get(key[2], "")
         blocks.append(_block(slug(name), grouped[key], generators, tasks, words))
     seen = sorted({t.task.name for b in blocks for t in b.tables})
-    return Tables(tuple(blocks), {t: overall(_ranks(blocks, t)) for t in seen})
+    ranks = {t: overall(_ranks(blocks, t)) for t in seen}
+    return Tables(tuple(blocks), ranks, portraits or {})
 
 
 def _ranks(blocks: Sequence[Block], task: str) -> dict[str, dict[str, int]]:

@@ -13,6 +13,7 @@ from genobench.report.stats import Summary
 from genobench.report.tables import Block
 from genobench.task import MetricCard
 
+FIGURE = "utility-privacy"  # file name
 Box = tuple[float, float, float, float]  # left, low, right, high
 NAMES = 20.0  # how much worse it is to cover a name than a bar
 FAR = 3.0  # quartile distances from the quartiles at which a model is not enlarged (Tukey 1977)

@@ -17,7 +17,7 @@ from genobench import bounded
 from genobench.errors import GenobenchError
 from genobench.generator import Card
 from genobench.registry import generators as installed
-from genobench.report import ablations, strength
+from genobench.report import ablations, portrait, strength
 from genobench.report import page as site
 from genobench.report.collect import build, slug
 from genobench.report.markdown import index, page
@@ -164,7 +164,10 @@ def _strays(folder: Path, made: Mapping[str, str]) -> list[Path]:
 
 def rebuild(folder: Path, generators: Mapping[str, Card], tasks: Mapping[str, TaskCard]) -> Tables:
     """Tables of the records kept in ``folder/records``, as left there by `adopt` or a run."""
-    return build(read_records(folder / "records"), generators, tasks, data_options(folder))
+    records = folder / "records"
+    return build(
+        read_records(records), generators, tasks, data_options(folder), portrait.kept(records)
+    )
 
 
 def data_options(folder: Path) -> dict[str, str]:
@@ -221,6 +224,7 @@ def adopt(run: Path, folder: Path) -> list[Path]:
     for path in sorted(kept.rglob("*.json")):
         if _identity(_record(path)) in newer:
             path.unlink()
+            path.with_suffix(portrait.SUFFIX).unlink(missing_ok=True)
     copied = []
     for path in sorted(source.rglob("*.json")):
         job = _record(path)["job"]

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from genobench.entrant import on_command_line
-from genobench.report.figures import FIGURE
-from genobench.report.headline import points
+from genobench.report.headline import FIGURE, points
 from genobench.report.numerals import (
     ABSENT,
     count,

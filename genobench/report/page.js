@@ -1,5 +1,6 @@
 "use strict";
-// The page is whole without this: it adds sorting, filters, opening by link, and sentences on hover.
+// The page is whole without this: it adds sorting, filters, bars, opening by link, and sentences on
+// hover.
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
@@ -38,6 +39,38 @@
         body.append(...order([...body.rows], column(head), sorts, wanted === "descending"));
       }
     });
+  }
+
+  // Bars under the numbers of a table of all metrics, drawn when it is first opened: value and
+  // interval as they stand there.
+  const shape = (kind, attributes) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", kind);
+    for (const [name, x] of Object.entries(attributes)) made.setAttribute(name, x);
+    return made;
+  };
+  const bar = (text, low, high) => {
+    const [x, half] = text.replace(/−/g, "-").replace(/,/g, "").split("±").map(parseFloat);
+    if (Number.isNaN(x)) return null;
+    const at = (v) => 3 + 58 * Math.min(1, Math.max(0, (v - low) / (high - low)));
+    const drawn = shape("svg", { class: "bar", "aria-hidden": "true" });
+    if (half !== undefined) drawn.append(shape("path", { d: `M${at(x - half)} 3.5H${at(x + half)}` }));
+    drawn.append(shape("circle", { cx: at(x) }));
+    return drawn;
+  };
+  const bars = (table) => {
+    for (const head of all("th[data-low]", table)) {
+      for (const body of table.tBodies) {
+        for (const row of body.rows) {
+          const cell = row.cells[head.cellIndex];
+          const drawn = bar(cell.textContent, parseFloat(head.dataset.low), parseFloat(head.dataset.high));
+          if (drawn) cell.append(drawn);
+        }
+      }
+    }
+    all(".bars", table).forEach((words) => { words.hidden = false; });
+  };
+  for (const part of all("details.all")) {
+    part.addEventListener("toggle", () => all("table", part).forEach(bars), { once: true });
   }
 
   // Filter: data sets everywhere on the page, and models that none of them holds.

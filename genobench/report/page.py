@@ -18,7 +18,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from genobench.generator import Card
-from genobench.report import numerals, page_plots, svg
+from genobench.report import numerals, svg
 from genobench.report.headline import sense
 from genobench.report.markdown import rank, rescaled, with_margin
 from genobench.report.page_views import BlockView, block_view, model_views
@@ -51,7 +51,7 @@ def render(tables: Tables, cards: Mapping[str, Card]) -> str:
         if r.ranked  # what a control is there for is no verdict on it
     }
     models = model_views(tables, cards, said)
-    blocks = [block_view(b, said) for b in tables.blocks]
+    blocks = [block_view(b, said, tables.portraits) for b in tables.blocks]
     style, script = _part("page.css"), _part("page.js")
     dates = sorted(str(r.get("finished") or "")[:10] for b in tables.blocks for r in b.records)
     asked = {t.table.task.name: t.table.task for b in blocks for t in b.tables}
@@ -126,7 +126,6 @@ def _template() -> Any:
     environment.filters |= {name: _typeset(f) for name, f in shown.items()}
     environment.filters |= {"heading": heading, "key": sort_key, "code": code_spans}
     environment.globals |= {
-        "bar": page_plots.bar,
         "sense": sense,
         "label": svg.label,
         "isfinite": math.isfinite,

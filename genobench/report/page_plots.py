@@ -12,14 +12,12 @@ from genobench.report.learning import DRAWN
 from genobench.report.numerals import number
 from genobench.report.scale import Rescaled
 from genobench.report.shown import lines, reach
-from genobench.report.stats import Summary
 from genobench.report.svg import Scale
 from genobench.report.tables import Record, Row, Table
 from genobench.task import MetricCard
 
 # width and height of drawings in CSS pixels, at which 1 unit of their text is 1 px
 FOREST = (190, 22)
-BAR = (64, 7)
 CURVE = (230, 140)
 PROFILE_WIDTH, PROFILE_ROW, TITLE = 230, 17, 42
 CURVE_POINTS = 40  # more cannot be told apart at this size
@@ -63,27 +61,15 @@ def forest(table: Table, row: Row, metric: MetricCard, scale: Scale) -> Markup:
     return svg.svg("forest", FOREST, f"{number(s.value)}{both}", body)
 
 
-def bar(s: Summary, scale: Scale) -> Markup:
-    """Value and interval over people and seeds together, small enough to stand under a number.
-
-    There are thousands: page.css gives them their size, and their dots height and radius.
-    """
-    if math.isnan(s.value) or not scale.high > scale.low:
-        return Markup("")
-    y, body = BAR[1] / 2, Markup("")
-    if s.measured:
-        a, b = scale.clipped(s.both.low), scale.clipped(s.both.high)
-        body = Markup(f'<path d="M{svg.px(a)} {svg.px(y)}H{svg.px(b)}"/>')
-    dot = f'<circle cx="{svg.px(scale.clipped(s.value))}"/>'
-    return Markup(f'<svg class="bar" aria-hidden="true">{body}{dot}</svg>')
-
-
 def bar_scale(table: Table, metric: MetricCard) -> Scale:
-    """Wide enough for every value of a column, and the intervals of generators and ceiling."""
+    """Wide enough for every value of a column, and the intervals of generators and ceiling.
+
+    The bars under the numbers are thousands: page.js draws them when a table is opened.
+    """
     ends = [e for r in table.rows for s in [r.cells[metric.name].summary]
             for e in ((s.value, *s.both) if r.role in ("entrant", "ceiling") else (s.value,))
             if math.isfinite(e)] or [0.0]  # fmt: skip
-    return Scale(min(ends), max(ends), 3, BAR[0] - 3)
+    return Scale(min(ends), max(ends), 0, 1)
 
 
 def profile(table: Table, row: Row) -> Markup:

@@ -13,10 +13,11 @@ from markupsafe import Markup
 
 from genobench.data.catalogue import DataSetCard, available
 from genobench.generator import Card
-from genobench.report import page_figures, page_headline, page_plots
+from genobench.report import page_figures, page_headline, page_plots, page_portraits
 from genobench.report.collect import slug
 from genobench.report.markdown import command
 from genobench.report.named import ROLES, card_of, role_of, title_of
+from genobench.report.portrait import Portrait
 from genobench.report.scale import MEMORISING
 from genobench.report.sheet import Verdict
 from genobench.report.shown import lines
@@ -69,7 +70,11 @@ class TableView:
 
 @dataclass(frozen=True)
 class BlockView:
-    """One data set and suite: drawings and tables; ``about``: what is known of a public one."""
+    """One data set and suite: drawings and tables.
+
+    ``about`` is what is known of a public one, ``portraits`` the first portrait, whose captions
+    hold for those of all models.
+    """
 
     id: str
     block: Block
@@ -78,6 +83,7 @@ class BlockView:
     tables: tuple[TableView, ...]
     ranks: tuple[Markup, ...]
     costs: tuple[Markup, ...]
+    portraits: Portrait
     command: str
 
 
@@ -90,6 +96,7 @@ class Appearance:
     verdicts: tuple[tuple[str, tuple[Verdict, ...]], ...]
     profiles: tuple[Markup, ...]
     curves: tuple[Markup, ...]
+    portrait: tuple[Markup, ...]
     records: tuple[Record, ...]
     settings: str
     command: str
@@ -108,7 +115,7 @@ class ModelView:
     appearances: tuple[Appearance, ...]
 
 
-def block_view(block: Block, said: Said) -> BlockView:
+def block_view(block: Block, said: Said, portraits: Mapping[str, Portrait]) -> BlockView:
     return BlockView(
         id=f"data-{block.name}",
         block=block,
@@ -117,6 +124,7 @@ def block_view(block: Block, said: Said) -> BlockView:
         tables=tuple(_table(t, block, said) for t in block.tables),
         ranks=tuple(page_figures.ranks(block)),
         costs=tuple(page_figures.costs(block)),
+        portraits=_portrait(block.records, portraits),
         command=command(block),
     )
 
@@ -223,13 +231,17 @@ def model_views(tables: Tables, cards: Mapping[str, Card], said: Said) -> list[M
         card = card_of(cards, name)
         title = title_of(cards, name) if card else rows[name].title if name in rows else name
         paper = ARXIV.fullmatch(card.paper) if card else None
-        appearances = tuple(_appearance(name, b, said) for b in tables.blocks if name in b.models)
+        appearances = tuple(
+            _appearance(name, b, said, tables.portraits) for b in tables.blocks if name in b.models
+        )
         link = f"https://arxiv.org/abs/{paper[1]}" if paper else ""
         found.append(ModelView(own, name, title, role(name), card, link, appearances))
     return found
 
 
-def _appearance(name: str, block: Block, said: Said) -> Appearance:
+def _appearance(
+    name: str, block: Block, said: Said, portraits: Mapping[str, Portrait]
+) -> Appearance:
     rows = [(t, r) for t in block.tables for r in t.rows if r.model == name and r.done]
     records = block.by_model[name]
     judged = [v for t, _ in rows for v in said.get((block.name, t.task.name, name), [])]
@@ -241,10 +253,16 @@ def _appearance(name: str, block: Block, said: Said) -> Appearance:
         verdicts=tuple((titles[k], tuple(v)) for k, v in groupby(judged, key=lambda v: v.task)),
         profiles=tuple(d for d in drawn if d),
         curves=tuple(page_plots.curves(records)),
+        portrait=tuple(page_portraits.panels(_portrait(records, portraits), name)),
         records=records,
         settings=_settings(records),
         command=_repeat(block, name, records),
     )
+
+
+def _portrait(records: Sequence[Record], portraits: Mapping[str, Portrait]) -> Portrait:
+    """The first that there is."""
+    return next((portraits[r["key"]] for r in records if r["key"] in portraits), ())
 
 
 def _settings(records: Sequence[Record]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from genobench.report.portrait import Portrait
 from genobench.report.scale import Overall, Rescaled
 from genobench.report.stats import Standing, Summary
 from genobench.task import MetricCard, TaskCard
@@ -141,7 +142,11 @@ class Block:
 
 @dataclass(frozen=True)
 class Tables:
-    """All blocks, and per task the ranks over them or the reason why there are none."""
+    """All blocks, and per task the ranks over them or the reason why there are none.
+
+    ``portraits`` of samples by key of the record, where they are kept.
+    """
 
     blocks: tuple[Block, ...]
     overall: Mapping[str, tuple[list[Overall], str]]
+    portraits: Mapping[str, Portrait] = field(default_factory=dict)

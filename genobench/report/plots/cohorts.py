@@ -31,8 +31,9 @@ OF_PEOPLE = ("ceiling", "leak")  # roles whose samples are real people, or nearl
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """One stored sample."""
+    """One stored sample; ``key`` is that of its record."""
 
+    key: str
     model: str
     role: str
     seed: int
@@ -148,7 +149,8 @@ def load_samples(
                 "changed since? Run it again"
             )
         cohort = synthetic_cohort(np.asarray(genotypes), asked_for)
-        found.append(Made(model, role_of(cards, model), int(record["job"]["seed"]), cohort))
+        seed = int(record["job"]["seed"])
+        found.append(Made(record["key"], model, role_of(cards, model), seed, cohort))
     return found
 
 

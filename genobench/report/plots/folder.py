@@ -18,6 +18,7 @@ from genobench.report.plots import (
     distances,
     effects,
     frequency,
+    headline,
     learning,
     linkage,
     manifold,
@@ -111,6 +112,7 @@ def make(
         _make_way(folder)
         drawn, left_out = _samples(block, run, wanted[block.name], cards, folder, medium, say)
         for part in (
+            headline.figures(block, wanted[block.name], folder, medium),
             learning.figures(block, wanted[block.name], cards, folder, medium),
             ranks.figures(block, wanted[block.name], folder, medium),
             cost.figures(block, wanted[block.name], folder, medium),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genobench.report.figures import _STYLE as ROLE_STYLE
 from genobench.run.store import write_whole
 
 if TYPE_CHECKING:
@@ -19,7 +18,14 @@ if TYPE_CHECKING:
 MILLIMETRE = 1 / 25.4  # inches
 MOST = 8  # models in one figure
 REAL = "#000000"
-# The rest of Okabe and Ito's palette, in an order in which neighbours differ in lightness too.
+# Okabe and Ito's palette, apart for all common kinds of colour blindness: marker, colour, word
+ROLE_STYLE = {
+    "entrant": ("o", "#0072B2", "generator"),
+    "ceiling": ("*", "#009E73", "ceiling"),
+    "floor": ("s", "#999999", "floor"),
+    "leak": ("X", "#D55E00", "leak"),
+}
+# The whole of it, in an order in which neighbours differ in lightness too.
 SERIES = ("#0072B2", "#E69F00", "#CC79A7", "#009E73", "#56B4E9", "#D55E00")
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 STAMPS: dict[str, dict[str, Any]] = {
@@ -116,8 +122,13 @@ def styled(medium: Medium) -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, stem: Path, medium: Medium) -> list[Path]:
-    """``stem``.png and ``stem``.pdf, complete or absent, without a date; closes the figure."""
+def save(
+    figure: Figure, stem: Path, medium: Medium, texts: Mapping[str, str] | None = None
+) -> list[Path]:
+    """``stem``.png and ``stem``.pdf, complete or absent, without a date; closes the figure.
+
+    ``texts`` go into the PNG.
+    """
     from matplotlib import pyplot as plt
 
     stem.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +137,8 @@ def save(figure: Figure, stem: Path, medium: Medium) -> list[Path]:
     paths = []
     for ending, stamp in STAMPS.items():
         content = io.BytesIO()
-        figure.savefig(content, format=ending, dpi=medium.dpi, metadata=stamp)
+        own = stamp | dict(texts or {}) if ending == "png" else stamp
+        figure.savefig(content, format=ending, dpi=medium.dpi, metadata=own)
         path = stem.with_name(f"{stem.name}.{ending}")
         _write(path, content.getvalue())
         paths.append(path)

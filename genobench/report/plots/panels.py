@@ -69,6 +69,12 @@ class Family:
     square: bool = False
     finish: Callable[[Figure, Sequence[Axes]], None] | None = None
 
+    @property
+    def title(self) -> str:
+        """The name as a heading."""
+        words = [w.upper() if w in ("ld", "pca", "roc") else w for w in self.name.split("-")]
+        return f"{words[0][0].upper()}{' '.join(words)[1:]}"
+
 
 def pages(names: Sequence[Any]) -> list[Sequence[Any]]:
     """In parts of at most `MOST`, as equal as can be."""
