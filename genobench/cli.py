@@ -340,6 +340,13 @@ def _figures(parser: Parser) -> None:
         captions.md. Figures of people need the folder of a run, which keeps its samples."""
     add("run", type=Path, metavar="RUN", help="folder of a run, or of leaderboards")
     add("--models", type=arguments.models, default=("all",), metavar="A,B", help="default: all")
+    add(
+        "--only",
+        type=arguments.names,
+        default=(),
+        metavar="A,B",
+        help="figures by name, such as pca,ld-map; default: all",
+    )
     add("--out", type=Path, default=Path("figures"), metavar="FOLDER", help="default: figures")
     add("--for", dest="medium", choices=("column", "slide"), default="column",
         help="of a journal, 89 or 183 mm wide (default), or 16:9")  # fmt: skip

@@ -185,6 +185,9 @@ def test_dry_run_writes_nothing(
     code, text, _ = outcome(capsys, *words)
     assert code == 0
     assert "4 of 4 jobs would be run; nothing was." in text
+    rows = [line.split() for line in text.splitlines()]
+    assert ["real", "0,1", "missing", "fit", "not", "known"] in rows
+    assert text.count("Tasks: association,") == 1
     jobs = json.loads(outcome(capsys, *words, "--json")[1])["jobs"]
     assert {(j["model"], j["seed"]) for j in jobs} == {
         (m, s) for m in ("real", "hwe") for s in (0, 1)

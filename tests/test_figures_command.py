@@ -353,6 +353,16 @@ def test_unknown_model_is_named(run: Path, capsys: pytest.CaptureFixture[str]) -
     assert not out.exists()
 
 
+def test_some_figures_alone(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By name, of people and of records; a name that is none is refused with all there are."""
+    words = ["figures", str(run), "--models", "vae,hwe", "--out", str(tmp_path / "some")]
+    assert main([*words, "--only", "ranks,nearest-distance"]) == 0
+    stems = {p.stem for p in (tmp_path / "some" / "toy-smoke").iterdir()}
+    assert stems == {"ranks", "nearest-distance"}
+    assert main([*words, "--only", "pac"]) == 2
+    assert "no figure is called pac; there are allele-frequencies" in capsys.readouterr().err
+
+
 def test_folder_without_samples_says_so(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

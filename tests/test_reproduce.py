@@ -173,6 +173,22 @@ def test_other_results_are_found(world: World, capsys: pytest.CaptureFixture[str
     assert "different" in line
 
 
+def test_scores_that_all_fail_are_no_verdict(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was compared: exit code 2, with what the tasks said."""
+    path = next((world.out / "records").glob("*.json"))
+    failed = json.loads(path.read_text())
+    error = {"type": "GenobenchError", "message": "edited while in use"}
+    for entry in failed["scores"].values():
+        del entry["metrics"]
+        entry["error"] = error
+    monkeypatch.setattr("genobench.run.repeat.run_again", lambda *_: failed)
+    code, _, err = outcome(capsys, "reproduce", str(path), "--out", str(world.home / "again"))
+    assert code == 2
+    assert "nothing to compare: association: edited while in use" in err
+
+
 def test_other_data_are_refused(
     world: World, capsys: pytest.CaptureFixture[str], make_cohort: Callable[..., Cohort]
 ) -> None:

@@ -83,7 +83,12 @@ def test_what_is_not_the_usual_is_in_the_command(
     options = build_parser().parse_args(shlex.split(command)[1:])
     assert options.timeout == 77.5
     assert set(options.tasks) == set(record["scores"])
-    assert options.out == run
+    assert options.out == Path("runs/repeated"), "a result is not replaced by its repetition"
+    record |= {"status": "failed", "error": {"type": "E", "message": "", "exit_code": 1,
+                                             "signal": None, "last_lines": []}}  # fmt: skip
+    path.write_text(json.dumps(record))
+    command = repeat(outcome(capsys, "show", "abcd", "--out", str(run))[1])
+    assert build_parser().parse_args(shlex.split(command)[1:]).out == run
 
 
 def test_other_settings_than_the_card_has(
@@ -153,7 +158,9 @@ def test_a_failed_job_shows_its_last_lines(
     path.write_text(json.dumps(record))
     text = outcome(capsys, "show", "abcd", "--out", str(run))[1]
     assert "ValueError: broken" in text
-    assert "No log lies with this record; it kept:\n  the last words" in text
+    assert (
+        "No log lies with this record: logs stay with the run; it kept:\n  the last words" in text
+    )
     assert "genobench reproduce" not in text
     log = run / "logs" / f"{path.stem}.log"
     log.parent.mkdir()

@@ -9,7 +9,7 @@ from genobench.errors import GenobenchError
 
 
 def figures(options: Namespace) -> int:
-    """``genobench figures RUN [--models A,B] [--out FOLDER] [--for column|slide]``."""
+    """``genobench figures RUN [--models A,B] [--only A,B] [--out FOLDER] [--for column|slide]``."""
     from genobench.report import leaderboard as boards
     from genobench.report.plots import folder
     from genobench.report.plots.medium import MEDIA
@@ -19,7 +19,14 @@ def figures(options: Namespace) -> int:
     if not tables.blocks:
         raise GenobenchError(f"{options.run / 'records'}: no records there; has the run begun?")
     written = folder.make(
-        tables, options.run, options.out, MEDIA[options.medium], generators, options.models, say
+        tables,
+        options.run,
+        options.out,
+        MEDIA[options.medium],
+        generators,
+        options.models,
+        say,
+        options.only,
     )
     for part in written:
         for reason in part.left_out:

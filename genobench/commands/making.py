@@ -117,7 +117,8 @@ def _dry_run(wanted: RunOptions, *, as_json: bool) -> int:
 def _print_plan(
     rows: list[dict[str, Any]], left: int, unknown: int, seconds: float | None, slots: int
 ) -> None:
-    """The jobs, and what those that are left should cost."""
+    """The jobs, those alike together, and what those that are left should cost."""
+    from genobench.report.markdown import seeds_in_words
     from genobench.report.numerals import duration
 
     def cost(row: Mapping[str, Any]) -> str:
@@ -125,18 +126,32 @@ def _print_plan(
             return ""
         return "not known" if row["seconds"] is None else duration(row["seconds"])
 
-    first = ("model", "seed", "state", "action")
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for row in rows:
+        tasks = ", ".join(row["tasks"])
+        of = (row["model"], row["state"], row["action"], cost(row), tasks)
+        groups.setdefault(of, []).append(row["seed"])
+    alike = {tasks for *_, tasks in groups} - {""}
     print_table(
-        [{**{k: row[k] for k in first}, "cost": cost(row), "tasks": row["tasks"]} for row in rows]
-    )
-    print(f"\n{left} of {len(rows)} jobs would be run; nothing was.")
+        [
+            {"model": model, "seeds": seeds_in_words(seeds), "state": state, "action": action,
+             "each": each, **({"tasks": tasks} if len(alike) > 1 else {})}
+            for (model, state, action, each, tasks), seeds in groups.items()
+        ]
+    )  # fmt: skip
+    print()
+    if len(alike) == 1:
+        print("\n".join(wrap(f"Tasks: {alike.pop()}.", terminal_width())))
+    print(f"{left} of {len(rows)} jobs would be run; nothing was.")
     if seconds is not None:
         at_a_time = f"{slots} at a time" if slots > 1 else "one at a time"
         more = f"; of {unknown} more nothing is known" if unknown else ""
         text = f"About {duration(seconds)}, {at_a_time}, by what old records say{more}."
         print("\n".join(wrap(text, terminal_width())))
     elif left:
-        print("What they take is not known: no old record is of such a job.")
+        text = "What they take is not known: neither the run nor leaderboards/records, in the "
+        text += "folder this is called from, holds a record of such a job."
+        print("\n".join(wrap(text, terminal_width())))
 
 
 def _look_at(spec: DataSpec) -> None:

@@ -109,7 +109,9 @@ def _log(path: Path, record: Mapping[str, Any], width: int) -> Iterator[str]:
     if log.is_file():
         yield f"{log}:" if lines else f"{log}: nothing was printed"
     else:
-        yield "No log lies with this record" + ("; it kept:" if lines else "")
+        yield "No log lies with this record: logs stay with the run" + (
+            "; it kept:" if lines else ""
+        )
     for line in lines:
         yield from wrap(line, width, "  ", "    ") or [""]
 
@@ -147,7 +149,9 @@ def repeat_command(path: Path, record: Mapping[str, Any]) -> str:
     if not _settings_stand(spec, job):
         return reproduce_command(path)
     data = beside(path, job["data_key"]) or ["--data", job["data"]]
-    out = run if (run / "records") == path.parent else Path(ELSEWHERE)
+    # in its own run a record that is a result would be replaced by its repetition
+    here = run / "records" == path.parent and record["status"] != "ok"
+    out = run if here else Path(ELSEWHERE)
     words = [
         *("genobench", "run", "--models", spec, "--suite", job["suite"], *data),
         *("--seeds", str(job["seed"]), *_tasks(record), *_limits(record)),

@@ -38,6 +38,7 @@ def reproduce(options: Namespace) -> int:
     _announce(again, len(others))
     with watch(plain=options.plain or options.json) as listener:
         repeated = run_again(again, options.out, listener)
+    _require_scores(path, repeated)
     exact = _exact(again, repeated)
     found = compare(record, repeated, others, again.absent, exact)
     if options.json:
@@ -99,6 +100,17 @@ def _announce(again: Again, others: int) -> None:
     took = again.record["resources"].get("total_seconds")
     say(f"repeating {again.job.title}; it took {duration(took or 0.0)}; "
         f"{others} other seed{'' if others == 1 else 's'} beside it")  # fmt: skip
+
+
+def _require_scores(path: Path, repeated: Mapping[str, Any]) -> None:
+    """Raise why there is nothing to compare where every task failed on the new sample."""
+    scores = repeated["scores"].items()
+    failed = [f"{task}: {entry['error']['message']}" for task, entry in scores if "error" in entry]
+    if failed and len(failed) == len(scores):
+        raise GenobenchError(
+            f"{path}: fitted and sampled again, but no task could score the sample, so that there "
+            f"is nothing to compare: {'; '.join(failed)}"
+        )
 
 
 def _exact(again: Again, repeated: Mapping[str, Any]) -> set[str]:

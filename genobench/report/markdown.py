@@ -76,12 +76,15 @@ def command(block: Block) -> str:
     models = [specs[m] for m in block.models]
     words = ["genobench run", f"--models {shlex.quote(','.join(models))}", f"--suite {block.suite}"]
     words.append(block.options or f"--data {shlex.quote(block.data)}")
-    seeds = block.seeds
-    contiguous = len(seeds) > 2 and seeds == tuple(range(seeds[0], seeds[-1] + 1))
-    words.append(
-        f"--seeds {seeds[0]}-{seeds[-1]}" if contiguous else f"--seeds {','.join(map(str, seeds))}"
-    )
+    words.append(f"--seeds {seeds_in_words(block.seeds)}")
     return " ".join(words)
+
+
+def seeds_in_words(seeds: Sequence[int]) -> str:
+    """As ``--seeds`` takes them: ``0-2``, or ``0,1`` and ``0,2,5``."""
+    if len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]}-{seeds[-1]}"
+    return ",".join(map(str, seeds))
 
 
 def _spec(job: Mapping[str, Any]) -> str:

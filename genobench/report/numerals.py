@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from genobench.report.stats import Interval
 
 ABSENT = "–"
+LEAST = 0.0005  # that has a digit among three decimals
 
 
 def number(x: float) -> str:
@@ -22,17 +23,19 @@ def number(x: float) -> str:
         return f"{x:,.0f}"
     if size >= 9.9995:
         return f"{x:.1f}"
-    if 0 < size < 0.0005:
+    if 0 < size < LEAST:
         return f"{x:.0e}".replace("e-0", "e-")
     text = f"{x:.3f}"
     return text.lstrip("-") if float(text) == 0 else text
 
 
 def interval(ends: Interval) -> str:
-    """Both ends, or a dash."""
+    """Both ends, or a dash; beside a number of three decimals one that has none is 0.000."""
     if math.isnan(ends.low) or math.isnan(ends.high):
         return ABSENT
-    return f"{number(ends.low)} to {number(ends.high)}"
+    plain = max(abs(ends.low), abs(ends.high)) >= LEAST
+    low, high = ("0.000" if plain and 0 < abs(x) < LEAST else number(x) for x in ends)
+    return f"{low} to {high}"
 
 
 def memory(size: float) -> str:

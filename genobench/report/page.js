@@ -148,10 +148,10 @@
   addEventListener("scroll", place, { passive: true, capture: true });
   addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 
-  // On paper every model is open.
+  // On paper every model is open, on every data set.
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = all(".model:not([open])");
+    closed = all(".model:not([open]), .appearance:not([open])");
     closed.forEach((part) => { part.open = true; });
   });
   addEventListener("afterprint", () => closed.forEach((part) => { part.open = false; }));

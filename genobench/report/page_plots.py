@@ -19,7 +19,7 @@ from genobench.task import MetricCard
 # width and height of drawings in CSS pixels, at which 1 unit of their text is 1 px
 FOREST = (190, 22)
 CURVE = (230, 140)
-PROFILE_WIDTH, PROFILE_ROW, TITLE = 230, 17, 42
+PROFILE_WIDTH, PROFILE_ROW, TITLE = 230, 17, 52
 CURVE_POINTS = 40  # more cannot be told apart at this size
 
 

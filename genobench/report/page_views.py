@@ -177,8 +177,8 @@ def row_flags(table: Table, block: Block, row: Row, said: Sequence[Verdict] = ()
         if len(failed) == 1:
             found.append(Flag("!", "fail", failed[0].sentence))
         elif failed:
-            listed = ", ".join(v.what for v in failed)
-            text = f"{row.model} fails in {len(failed)} respects: {listed}. Its section says more."
+            text = f"{row.model} fails in {len(failed)} respects. "
+            text += " ".join(f"{v.what[0].upper()}{v.what[1:]}: {v.sentence}" for v in failed)
             found.append(Flag("!", "fail", text))
     for f in block.failures:
         ours = not f.phase.startswith("score:") or f.phase == f"score:{table.task.name}"

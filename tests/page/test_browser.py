@@ -126,6 +126,33 @@ def test_filters_data_sets_and_suites(browser: Browser) -> None:
     assert browser.run(count) == 1
 
 
+def test_table_of_all_metrics_has_bars_when_opened(browser: Browser) -> None:
+    """One under every number, where its value lies between the ends of its column."""
+    part = f"{FIRST}.querySelector('details.all')"
+    assert browser.run(f"{part}.querySelectorAll('svg.bar').length") == 0
+    for _ in range(2):
+        browser.run(f"{part}.open = true")
+        browser.until(f"{part}.querySelectorAll('svg.bar').length > 0")
+        browser.run(f"{part}.open = false")
+    numbers = browser.run(
+        f"[...{part}.querySelectorAll('tbody td')].map(td => [td.firstChild.data,"
+        " td.cellIndex, td.querySelector('circle')?.getAttribute('cx')])"
+    )
+    shown = [(text, column, cx) for text, column, cx in numbers if text != "–"]
+    assert shown
+    assert all(cx is not None and 3 <= float(cx) <= 61 for _, _, cx in shown)
+    first = [(float(t.split(" ")[0].replace("−", "-")), float(cx)) for t, c, cx in shown if c == 1]
+    assert sorted(cx for _, cx in first) == [cx for _, cx in sorted(first)]
+    assert first[0][1] != first[-1][1]
+    assert browser.run(f"{part}.querySelector('.bars').hidden") is False
+
+
+def test_first_data_set_of_a_model_is_open(browser: Browser) -> None:
+    """The others open by their headings."""
+    sets = "document.querySelectorAll('#model-vae .appearance')"
+    assert browser.run(f"[...{sets}].map(part => part.open)") == [True, False]
+
+
 def test_link_in_a_table_opens_the_model(browser: Browser) -> None:
     """Its section opens, comes into view and takes the focus; so does a second time."""
     link = f"[...{TABLE}.querySelectorAll('th a')].find(a => a.textContent === 'snpgen')"

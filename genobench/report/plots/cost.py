@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,10 @@ from genobench.report.tables import Block, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PER_FIGURE = 4  # tasks
+NAMED = 6  # models at most that are named at their points; more have numbers, and a key below
 GREY = "#555555"
 
 
@@ -32,20 +34,40 @@ def figures(block: Block, models: Collection[str], folder: Path, medium: Medium)
         with styled(medium):
             wide, high = medium.size(rows, 2 * columns - 1)
             if medium.panel:
-                high = min(medium.height, rows * 2.4 + 0.2)
+                high = min(medium.height, rows * 2.4 + 0.5)
             figure, panels = plt.subplots(
                 rows, columns, figsize=(wide, high), layout=medium.layout, squeeze=False
             )
             shown = [worth(t, models) for t in part]
+            names = _names(sorted({w.model for found in shown for w in found}))
             for axes in list(panels.flat)[len(part) :]:
                 axes.remove()
             for axes, table, found in zip(panels.flat, part, shown, strict=False):
                 _draw(axes, table, found, medium)
+            if len(names) > NAMED:
+                _key(figure, names, medium)
             figure.canvas.draw()
             for axes, found in zip(panels.flat, shown, strict=False):
-                _name(axes, found, medium)
+                (_number if len(names) > NAMED else _name)(axes, found, names, medium)
             paths = save(figure, folder / stem, medium)
         yield Drawn(stem, tuple(paths), _caption(block, part, shown))
+
+
+def _names(models: list[str]) -> dict[str, str]:
+    """What stands at the points: the names, or numbers where many would cover one another."""
+    return {m: m if len(models) <= NAMED else str(i) for i, m in enumerate(models, 1)}
+
+
+def _key(figure: Figure, names: Mapping[str, str], medium: Medium) -> None:
+    """Which number is which model."""
+    from matplotlib.lines import Line2D
+
+    key = [f"{number} {model}" for model, number in names.items()]
+    figure.legend(
+        [Line2D([], [], linestyle="")] * len(key), key, loc="outside lower center", frameon=False,
+        ncols=min(7, len(key)), handlelength=0, handletextpad=0, columnspacing=1.2,
+        labelcolor=letters_colour("entrant"), fontsize=medium.font - 0.5,
+    )  # fmt: skip
 
 
 def _draw(axes: Axes, table: Table, found: list[Worth], medium: Medium) -> None:
@@ -96,19 +118,56 @@ def _controls(axes: Axes, table: Table, medium: Medium) -> None:
         )  # fmt: skip
 
 
-def _name(axes: Axes, found: list[Worth], medium: Medium) -> None:
-    """Names beside the markers, with a line to those that had to go further."""
-    from matplotlib.patheffects import withStroke
+def _number(axes: Axes, found: list[Worth], names: Mapping[str, str], medium: Medium) -> None:
+    """Numbers in larger markers; those whose place is taken stand beside, at the end of a line."""
+    wide, kept = 1.45 * medium.font, list[tuple[float, float]]()
+    beside = []
+    for w, x, y in _marks(axes, found):
+        if any(math.hypot(x - a, y - b) < 0.8 * wide * _dots(axes) for a, b in kept):
+            beside.append(w)
+            continue
+        kept.append((x, y))
+        axes.scatter(w.seconds, w.value, s=wide**2, color=role_colour("entrant"), zorder=4,
+                     edgecolor="white", linewidth=0.4)  # fmt: skip
+        axes.annotate(names[w.model], (w.seconds, w.value), color="white", ha="center",
+                      va="center_baseline", fontsize=medium.font - 1, zorder=5)  # fmt: skip
+    _name(axes, beside, names, medium, others=kept)
 
+
+def _dots(axes: Axes) -> float:
+    """To the point."""
     figure = axes.get_figure(root=True)
     assert figure is not None
-    scale, room = figure.dpi / 72, axes.get_window_extent()
+    return float(figure.dpi) / 72
+
+
+def _marks(axes: Axes, found: list[Worth]) -> list[tuple[Worth, float, float]]:
+    """Where each marker is in dots, from above."""
     found = sorted(found, key=lambda w: (-w.value, w.model))
-    at = axes.transData.transform([(w.seconds, w.value) for w in found])
-    marks = [(float(x), float(y)) for x, y in at]
-    sizes = [_extent(axes, w.model, medium) for w in found]
+    places = [axes.transData.transform((w.seconds, w.value)) for w in found]
+    return [(w, float(x), float(y)) for w, (x, y) in zip(found, places, strict=True)]
+
+
+def _name(
+    axes: Axes,
+    found: list[Worth],
+    names: Mapping[str, str],
+    medium: Medium,
+    others: Sequence[tuple[float, float]] = (),
+) -> None:
+    """Names beside the markers, with a line to those that had to go further.
+
+    ``others`` are large markers with numbers: beside them every name has its line.
+    """
+    from matplotlib.patheffects import withStroke
+
+    scale, room = _dots(axes), axes.get_window_extent()
+    placed = _marks(axes, found)
+    found, marks = [w for w, _, _ in placed], [(x, y) for _, x, y in placed]
+    sizes = [_extent(axes, names[w.model], medium) for w in found]
     half = 0.45 * medium.font * scale
-    taken = [(x - half, y - half, x + half, y + half) for x, y in marks]
+    taken = [(x - 2 * half, y - 2 * half, x + 2 * half, y + 2 * half) for x, y in others]
+    taken += [(x - half, y - half, x + half, y + half) for x, y in marks]
     taken += [text.get_window_extent().extents for text in axes.texts]
     for w, (x, _) in zip(found, marks, strict=True):
         low, high = (float(axes.transData.transform((1, end))[1]) for end in (w.low, w.high))
@@ -119,11 +178,11 @@ def _name(axes: Axes, found: list[Worth], medium: Medium) -> None:
     for w, (dx, dy) in zip(found, spots, strict=True):
         line = {"arrowstyle": "-", "lw": 0.4, "color": GREY, "shrinkA": 0, "shrinkB": 2}
         axes.annotate(
-            w.model, (w.seconds, w.value), (dx * unit / scale, dy * unit / scale),
+            names[w.model], (w.seconds, w.value), (dx * unit / scale, dy * unit / scale),
             textcoords="offset points", ha="right" if dx < 0 else "left", va="center",
             fontsize=medium.font - 1, color=letters_colour("entrant"),
             path_effects=[withStroke(linewidth=medium.line * 1.6, foreground="white")],
-            arrowprops=line if math.hypot(dx, dy) > 13 else None,
+            arrowprops=line if others or math.hypot(dx, dy) > 13 else None, zorder=6,
         )  # fmt: skip
 
 

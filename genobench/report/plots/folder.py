@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from genobench.errors import GenobenchError
 from genobench.generator import Card
+from genobench.report.headline import FIGURE as HEADLINE
 from genobench.report.named import ROLES, role_of
 from genobench.report.plots import (
     ancestry,
@@ -42,6 +43,20 @@ FAMILIES: tuple[Family, ...] = (
     calibration.FAMILY,
     effects.FAMILY,
 )
+
+Figures = Callable[[Block, Sequence[str], Path, Medium, Mapping[str, Card]], Iterable[Drawn]]
+OF_RECORDS: dict[str, Figures] = {  # by name, those that need no samples
+    HEADLINE: lambda block, models, folder, medium, _: headline.figures(
+        block, models, folder, medium
+    ),
+    "learning-curves": lambda block, models, folder, medium, cards: learning.figures(
+        block, models, cards, folder, medium
+    ),
+    "ranks": lambda block, models, folder, medium, _: ranks.figures(block, models, folder, medium),
+    "cost-quality": lambda block, models, folder, medium, _: cost.figures(
+        block, models, folder, medium
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -90,6 +105,7 @@ def make(
     cards: Mapping[str, Card],
     models: Sequence[str] = ("all",),
     say: Callable[[str], None] = lambda text: None,
+    only: Sequence[str] = (),
 ) -> list[Written]:
     """Draw everything that the records, and the samples where they are kept, allow.
 
@@ -102,27 +118,36 @@ def make(
     out
         ``out/<data set>/<figure>.png`` and ``.pdf``, ``out/captions.md``. A data set's folder is
         made anew.
+    only
+        Names of figures; none for all.
     """
     wanted = chosen(tables, models, cards)
+    _require_figures(only)
     written = []
     for block in tables.blocks:
         if not wanted[block.name]:
             continue
         folder = out / block.name
         _make_way(folder)
-        drawn, left_out = _samples(block, run, wanted[block.name], cards, folder, medium, say)
-        for part in (
-            headline.figures(block, wanted[block.name], folder, medium),
-            learning.figures(block, wanted[block.name], cards, folder, medium),
-            ranks.figures(block, wanted[block.name], folder, medium),
-            cost.figures(block, wanted[block.name], folder, medium),
-        ):
-            drawn += list(part)
+        families = [f for f in FAMILIES if not only or f.name in only]
+        drawn, left_out = _samples(
+            block, run, wanted[block.name], cards, folder, medium, say, families
+        )
+        for name, figures in OF_RECORDS.items():
+            if not only or name in only:
+                drawn += figures(block, wanted[block.name], folder, medium, cards)
         written.append(Written(block.name, tuple(drawn), tuple(left_out)))
     text = captions(written).encode()
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / CAPTIONS, lambda file: file.write(text))
     return written
+
+
+def _require_figures(only: Sequence[str]) -> None:
+    """Raise for a name that no figure has."""
+    there = [*(f.name for f in FAMILIES), *OF_RECORDS]
+    if unknown := [name for name in only if name not in there]:
+        raise GenobenchError(f"no figure is called {unknown[0]}; there are {', '.join(there)}")
 
 
 def _make_way(folder: Path) -> None:
@@ -145,16 +170,19 @@ def _samples(
     folder: Path,
     medium: Medium,
     say: Callable[[str], None],
+    families: Sequence[Family],
 ) -> tuple[list[Drawn], list[str]]:
     """Figures of people, and why some were left out."""
+    if not families:
+        return [], []
     if reason := missing(run, block):
-        return [], [f"{', '.join(f.name for f in FAMILIES)}: {reason}"]
+        return [], [f"{', '.join(f.name for f in families)}: {reason}"]
     people = load_people(run, block)
     made = load_samples(people, block, models, cards)
     absent = [m for m in models if m not in {one.model for one in made}]
     left_out = [f"{', '.join(absent)}: no sample is kept"] if absent else []
     drawn: list[Drawn] = []
-    for family in FAMILIES:
+    for family in families:
         if reason := family.obstacle(people):
             left_out.append(f"{family.name}: {reason}")
             continue

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FIFTHS = {0: "rarest", 1: "second", 2: "third", 3: "fourth", 4: "commonest"}
-SAID = {0: "rarest", 1: "second", 4: "common"}  # whose slopes are metrics of the fidelity task
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ def frequencies(made: Made, people: People) -> Frequencies:
 
 
 def draw(axes: Axes, made: Made, people: People) -> None:
-    """One point per SNP, one line per fifth."""
+    """One point per SNP; the slope in each fifth in words."""
     found = frequencies(made, people)
     axes.axline((0, 0), slope=1, color="#888888", linewidth=0.6, zorder=0)
     for i, name in FIFTHS.items():
@@ -57,7 +56,7 @@ def draw(axes: Axes, made: Made, people: People) -> None:
         )  # fmt: skip
     low, high = 0.0, 0.56
     axes.set(xlim=(low, high), ylim=(low, high))
-    text = "\n".join(f"{name} {found.slopes[i]:.2f}" for i, name in SAID.items())
+    text = "\n".join(f"{name} {found.slopes[i]:.2f}" for i, name in FIFTHS.items())
     axes.text(0.04, 0.97, f"slopes\n{text}", transform=axes.transAxes, va="top")
 
 
@@ -67,8 +66,8 @@ def caption(made: Sequence[Made], people: People) -> str:
         f"Minor-allele frequencies of {people.split.train.m:,} SNPs in {n:,} synthetic people "
         f"({named(made)}) against as many test people; SNPs whose minor allele is counted fewer "
         f"than {FEWEST} times among the test people are not drawn. Fifths of the SNPs by frequency "
-        "are formed on the validation people. On the diagonal frequencies are kept; a slope below "
-        "1 among the rarest says that rare alleles were lost."
+        "are formed on the validation people; the slope in each is printed. On the diagonal "
+        "frequencies are kept; a slope below 1 among the rarest says that rare alleles were lost."
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN = 64  # SNPs in the map
+GAP = 20  # times as far: beyond, curves are broken, and over such a range the axis is logarithmic
 Floats = NDArray[np.float64]
 
 
@@ -124,12 +125,14 @@ def draw_decay(axes: Axes, made: Made, people: People) -> None:
     found = decay(made, people)
     unit = _unit(people)[0]
     x = found.distance / unit
-    axes.plot(x, found.real, color=REAL, marker="o", markersize=2.2, label="test people")
+    gap = np.flatnonzero(x[1:] > GAP * x[:-1]) + 1  # no line says what lies between
+    x, real, synthetic = (np.insert(v, gap, np.nan) for v in (x, found.real, found.synthetic))
+    axes.plot(x, real, color=REAL, marker="o", markersize=2.2, label="test people")
     axes.plot(
-        x, found.synthetic, color=role_colour(made.role), marker="s", markersize=2.2,
+        x, synthetic, color=role_colour(made.role), marker="s", markersize=2.2,
         linestyle="--", label=cohort_label(made.role),
     )  # fmt: skip
-    if x.min() > 0 and x.max() / x.min() > 20:
+    if found.distance[0] > 0 and found.distance[-1] > GAP * found.distance[0]:
         axes.set_xscale("log")
     axes.set_ylim(bottom=min(-0.01, float(found.synthetic.min())))
     axes.text(0.97, 0.95, f"area {found.area:.2f}", transform=axes.transAxes, ha="right", va="top")
@@ -139,10 +142,11 @@ def decay_caption(made: Sequence[Made], people: People) -> str:
     n, pairs = people.split.test.n, int(_pairs(people, REACH).valid.sum())
     return (
         f"Mean r² (sampling bias removed) of {pairs:,} pairs of SNPs at most {REACH} SNPs apart "
-        f"by {_unit(people)[1]}, in equal numbers of pairs per point: {n:,} test people (black) "
-        f"and synthetic people ({named(made)}; controls in the colours of their roles). The area "
-        "between the curves is given relative to that under the real one: 0 the same LD, 1 none "
-        "left."
+        f"by {_unit(people)[1]}, in equal numbers of pairs per point, which stands at their mean "
+        f"distance (lines are broken where the next is more than {GAP} times as far): {n:,} test "
+        f"people (black) and synthetic people ({named(made)}; controls in the colours of their "
+        "roles). The area between the curves is given relative to that under the real one: 0 the "
+        "same LD, 1 none left."
     )
 
 

@@ -164,6 +164,9 @@ def _lines(axes: Axes) -> Iterator[Shape]:
         steps = _path(_places(axes, at, line.get_transform()))
         kind = "solid" if line.get_linestyle() == "-" else "dashed"
         yield Shape(kind, _colour(line.get_color()), steps, _said(line.get_label()))
+        if line.get_marker() not in ("None", "", None) and len(at) <= DOTS // 5:
+            marks = _marks(_places(axes, at, line.get_transform()))
+            yield Shape("dots", _colour(line.get_color()), marks)
 
 
 def _bars(axes: Axes) -> Iterator[Shape]:
@@ -190,6 +193,11 @@ def _path(places: Floats) -> str:
     return "".join(steps)
 
 
+def _marks(places: Floats) -> str:
+    """A dot at every place that is finite."""
+    return "".join(f"M{round(x)} {round(y)}h0" for x, y in places if np.isfinite(x + y))
+
+
 def _dots(axes: Axes) -> Iterator[Shape]:
     from matplotlib.collections import PathCollection
 
@@ -197,11 +205,11 @@ def _dots(axes: Axes) -> Iterator[Shape]:
     total = sum(len(np.asarray(c.get_offsets())) for c in found)
     for dots in found:
         at = _places(axes, dots.get_offsets(), dots.get_offset_transform())
-        at = at[np.isfinite(at).all(axis=1) & ((at >= 0) & (at <= SIDE)).all(axis=1)]
+        at = at[((at >= 0) & (at <= SIDE)).all(axis=1)]
         if total > DOTS and len(at) > DOTS // 10:
             fewer = max(DOTS // 10, round(len(at) * DOTS / total))
             at = at[np.linspace(0, len(at) - 1, fewer).round().astype(int)]
-        steps = "".join(f"M{round(x)} {round(y)}h0" for x, y in at)
+        steps = _marks(at)
         faces, edges = dots.get_facecolor(), dots.get_edgecolor()
         filled = len(faces) > 0 and np.asarray(faces)[0, 3] > 0
         colour = np.asarray(faces if filled else edges)[0]

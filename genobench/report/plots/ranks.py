@@ -36,14 +36,20 @@ def figures(block: Block, models: Collection[str], folder: Path, medium: Medium)
         yield Drawn(stem, tuple(paths), _caption(block, part, tallest))
 
 
+def _ranked(table: Table) -> int:
+    """Generators with a rank."""
+    return len(places(table, table.by_model))
+
+
 def _draw(axes: Axes, table: Table, found: list[Place], medium: Medium) -> None:
+    """Ranks run to the number of all generators that have one, shown or not."""
     from matplotlib.ticker import MaxNLocator
 
     rows = range(len(found))
     colour = role_colour("entrant")
     axes.hlines(rows, [p.low for p in found], [p.high for p in found], color=colour)
     axes.scatter([p.rank for p in found], rows, color=colour, s=medium.dot * 1.6, zorder=3)
-    widest = max(max(p.high for p in found), len(found))
+    widest = max(max(p.high for p in found), _ranked(table))
     groups, step = tied(found), 0.055 * widest
     for i, group in enumerate(groups):
         x = widest + 0.4 + step * (i + 1)
@@ -59,8 +65,14 @@ def _draw(axes: Axes, table: Table, found: list[Place], medium: Medium) -> None:
 
 def _caption(block: Block, tables: list[Table], models: int) -> str:
     by = "; ".join(f"{t.task.title} by {t.headline.title}" for t in tables)
+    ranked = max(map(_ranked, tables))
+    shown = (
+        f"{models} of {ranked} generators, ranked among all,"
+        if models < ranked
+        else (f"{'up to ' if len(tables) > 1 else ''}{ranked} generators")
+    )
     return (
-        f"Ranks (1 = best) of up to {models} generators on {block.name}, over "
+        f"Ranks (1 = best) of {shown} on {block.name}, over "
         f"{len(block.seeds)} training seed{'s' if len(block.seeds) > 1 else ''}: {by}. Lines are "
         "95 % intervals of the rank over people and seeds; generators with a dot on one black "
         "bar cannot be told apart. Controls are not ranked."
