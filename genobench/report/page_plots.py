@@ -20,7 +20,7 @@ from genobench.task import MetricCard
 FOREST = (190, 22)
 CURVE = (230, 140)
 PROFILE_WIDTH, PROFILE_ROW, TITLE = 230, 17, 52
-CURVE_POINTS = 40  # more cannot be told apart at this size
+CURVE_POINTS = 30  # more cannot be told apart at this size
 
 
 def forest_scale(table: Table, metric: MetricCard) -> Scale:

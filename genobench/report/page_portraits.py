@@ -29,9 +29,15 @@ def _panel(panel: Panel, model: str) -> Markup:
     body.append(svg.path("axis", f"M{LEFT} {TOP}V{bottom}H{LEFT + wide}"))
     body.append(_inside(panel, wide))
     x = [(LEFT + at * wide / SIDE, label) for at, label in _fewer(panel.x_ticks)]
+    below_axis = Markup("").join(Markup('<text x="{}">{}</text>').format(svg.px(round(at)), label)
+                                 for at, label in x)  # fmt: skip
     y = [(TOP + at * HIGH / SIDE, label) for at, label in _fewer(panel.y_ticks)]
-    body += [svg.text(at, bottom + 14, label, "", "middle") for at, label in x]
-    body.append(svg.column(LEFT - 5, [(at + 4, label) for at, label in y]))
+    body.append(
+        Markup('<g text-anchor="middle" transform="translate(0 {})">{}</g>').format(
+            bottom + 14, below_axis
+        )
+    )
+    body.append(svg.column(LEFT - 5, [(round(at + 4), label) for at, label in y]))
     middle, below = LEFT + wide / 2, bottom + (28 if x else 14)
     body.append(svg.text(middle, below, panel.x, "", "middle"))
     if panel.y:

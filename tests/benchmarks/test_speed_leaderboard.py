@@ -1,13 +1,14 @@
 """Tables of ten thousand records in seconds, and a page of many models that opens at once.
 
 The records are the committed ones, copied under other names and seeds with their values moved a
-little: as long as real ones, learning curves and all.
+little: as long as real ones, learning curves, portraits and all.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +18,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from genobench.report.portrait import SUFFIX
 
 from ..page.browser import Browser, installed
 from .ledger import Recorder
@@ -31,10 +34,18 @@ def templates() -> dict[str, dict[str, Any]]:
     return {record["job"]["model"]: record for record in records if record["status"] == "ok"}
 
 
+def portraits() -> dict[str, Path]:
+    """A portrait of every committed model that has one."""
+    paths = {path: path.with_suffix(".json").read_text() for path in KEPT.glob(f"*{SUFFIX}")}
+    found = {json.loads(text)["job"]["model"]: path for path, text in paths.items()}
+    assert found
+    return found
+
+
 def fill(folder: Path, models: int, data_sets: int, seeds: int) -> None:
     """Write records of so many models on so many data sets with so many training seeds."""
     rng = np.random.default_rng(0)
-    known = templates()
+    known, drawn = templates(), portraits()
     for data in range(data_sets):
         kept = folder / "records" / f"data{data}-small"
         kept.mkdir(parents=True)
@@ -42,8 +53,10 @@ def fill(folder: Path, models: int, data_sets: int, seeds: int) -> None:
             model = list(known)[number % len(known)]
             name = model if number < len(known) else f"{model}{number}"
             for seed in range(seeds):
-                text = json.dumps(varied(known[model], name, f"data{data}", seed, rng), indent=1)
-                (kept / f"{name}-{seed}.json").write_text(text)
+                made = varied(known[model], name, f"data{data}", seed, rng)
+                (kept / f"{made['key']}.json").write_text(json.dumps(made, indent=1))
+                if seed == 0 and model in drawn:
+                    shutil.copy(drawn[model], kept / f"{made['key']}{SUFFIX}")
 
 
 def varied(

@@ -179,8 +179,9 @@ def test_ranks_and_costs_are_drawn_of_generators(made: Tables, text: str) -> Non
         for one in drawn:
             found = Document(one)
             assert ranked <= set(found.texts["text"])
-            markers = [a for a in found.of("circle") if float(a["r"] or 0) >= 4]
-            assert len(markers) == len(ranked)
+            (spots,) = [a for a in found.of("path") if a["class"] == "spots entrant"]
+            assert (spots["d"] or "").count("h0") == len(ranked)
+            assert float(spots["stroke-width"] or 0) >= 8
 
 
 def test_what_is_far_from_generators_does_not_squeeze_them(made: Tables) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genobench.generator import Card
+from genobench.report.named import role_of
 from genobench.report.plots.cohorts import Made, People, load_people, load_samples, missing
 from genobench.report.plots.folder import FAMILIES
 from genobench.report.plots.medium import COLUMN, REAL, styled
@@ -41,7 +42,9 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Transform
 
 SIZE = (2.4, 2.0)  # inches: few ticks
-DOTS = 150  # in a panel; more of one kind are thinned
+DOTS = 100  # in a panel; more of one kind are thinned
+CORNERS = 24  # of a line; more are thinned
+ROLES = ("entrant", "ceiling")  # whose samples are shown beside test people
 COLOURS = 32  # of an image
 Floats = NDArray[np.float64]
 
@@ -73,7 +76,7 @@ def _write(text: bytes, file: IO[bytes]) -> None:
 
 
 def portraits(run: Path, block: Block, cards: Mapping[str, Card]) -> Iterator[tuple[str, Portrait]]:
-    """Key of a record and portrait of its sample, of every model whose sample the run keeps.
+    """Key of a record and portrait of its sample, of generators and ceilings with a kept sample.
 
     Raises
     ------
@@ -83,7 +86,8 @@ def portraits(run: Path, block: Block, cards: Mapping[str, Card]) -> Iterator[tu
     if missing(run, block):
         return
     people = load_people(run, block)
-    for one in load_samples(people, block, block.models, cards):
+    shown = [m for m in block.models if role_of(cards, m) in ROLES]
+    for one in load_samples(people, block, shown, cards):
         yield one.key, portray(one, people)
 
 
@@ -161,7 +165,7 @@ def _lines(axes: Axes) -> Iterator[Shape]:
         at = np.asarray(line.get_xydata())
         if line.get_linestyle() in ("None", "") or not len(at):
             continue
-        steps = _path(_places(axes, at, line.get_transform()))
+        steps = _path(_thinned(_places(axes, at, line.get_transform()), CORNERS))
         kind = "solid" if line.get_linestyle() == "-" else "dashed"
         yield Shape(kind, _colour(line.get_color()), steps, _said(line.get_label()))
         if line.get_marker() not in ("None", "", None) and len(at) <= DOTS // 5:
@@ -179,6 +183,14 @@ def _bars(axes: Axes) -> Iterator[Shape]:
             steps = "".join(_path(_places(axes, s, axes.transData)) for s in bars.get_segments())
             label = _said(labels.get(id(bars), "_"))
             yield Shape("solid", _colour(bars.get_color()[0]), steps, label)
+
+
+def _thinned(places: Floats, most: int) -> Floats:
+    """So many of them, evenly, with both ends; all when there are no more."""
+    if len(places) <= most:
+        return places
+    kept: Floats = places[np.linspace(0, len(places) - 1, most).round().astype(int)]
+    return kept
 
 
 def _path(places: Floats) -> str:
@@ -208,7 +220,7 @@ def _dots(axes: Axes) -> Iterator[Shape]:
         at = at[((at >= 0) & (at <= SIDE)).all(axis=1)]
         if total > DOTS and len(at) > DOTS // 10:
             fewer = max(DOTS // 10, round(len(at) * DOTS / total))
-            at = at[np.linspace(0, len(at) - 1, fewer).round().astype(int)]
+            at = _thinned(at, fewer)
         steps = _marks(at)
         faces, edges = dots.get_facecolor(), dots.get_edgecolor()
         filled = len(faces) > 0 and np.asarray(faces)[0, 3] > 0
