@@ -16,6 +16,7 @@ from scipy.linalg import solve
 
 from genobench.cohort import Genotypes, Labels
 from genobench.metrics.ld import standardised
+from genobench.metrics.moments import Moments, deviations, is_large, summed, times
 
 Floats = NDArray[np.float64]
 Blocks = list[slice]
@@ -64,9 +65,8 @@ def ldpred_inf(train: Genotypes, labels: Labels, blocks: Blocks) -> Floats:
         return effects
     marginal, parts = np.zeros(m), []
     for block in blocks:
-        x = standardised(train[:, block])
-        marginal[block] = (y / spread) @ x / n
-        parts.append((x.T @ x).astype(np.float64) / n)
+        marginal[block], part = _correlations(train[:, block], y / spread)
+        parts.append(part)
     alive = np.concatenate([part.diagonal() > 0.5 for part in parts])
     count = int(alive.sum())
     if count == 0:
@@ -107,9 +107,19 @@ def ldpred_scores(train: Genotypes, labels: Labels, test: Genotypes) -> Floats:
     """
     panel = ld_blocks(np.zeros(train.shape[1], dtype=np.int64), widest=PANEL)
     effects = ldpred_inf(train, labels, panel)
-    sd = train.std(axis=0, dtype=np.float64)
-    score: Floats = test @ np.divide(effects, sd, out=np.zeros_like(sd), where=sd > 1e-9)
-    return score
+    sd = deviations(train)
+    return times(test, np.divide(effects, sd, out=np.zeros_like(sd), where=sd > 1e-9))
+
+
+def _correlations(genotypes: Genotypes, y: Floats) -> tuple[Floats, Floats]:
+    """(m,) of the SNPs of a block with the standardised trait, and (m, m) with each other."""
+    n = len(genotypes)
+    if is_large(genotypes):
+        moments = Moments.of(genotypes)
+        centred = summed(y, genotypes) - moments.mean * y.sum()
+        return centred * moments.inverse / n, moments.correlation
+    x = standardised(genotypes)
+    return y @ x / n, (x.T @ x).astype(np.float64) / n
 
 
 def _ld_scores(correlation: Floats, n: int) -> Floats:

@@ -21,6 +21,14 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from genobench.cohort import Genotypes, Labels
+from genobench.metrics.moments import (
+    LeftVectors,
+    Moments,
+    is_large,
+    mean_and_variance,
+    summed,
+    times,
+)
 
 Floats = NDArray[np.float64]
 Kind = Literal["binary", "quantitative"]
@@ -43,13 +51,14 @@ def marginal_scores(train: Genotypes, labels: Labels, test: Genotypes) -> Floats
     (h,) sum over variants of the least-squares effect times the allele count; zeros when the labels
     do not vary.
     """
-    mean = train.mean(0, dtype=np.float64)
     y = labels.astype(np.float64) - labels.mean(dtype=np.float64)
-    x = train.astype(np.float64)
-    variance = (x**2).mean(0) - mean**2
-    effects = np.divide(y @ x / len(y), variance, out=np.zeros_like(mean), where=variance > 1e-9)
-    score: Floats = test @ effects
-    return score
+    if is_large(train):
+        variance, products = mean_and_variance(train)[1], summed(y, train)
+    else:
+        x = train.astype(np.float64)
+        variance, products = (x**2).mean(0) - train.mean(0, dtype=np.float64) ** 2, y @ x
+    found = np.zeros_like(variance)
+    return times(test, np.divide(products / len(y), variance, out=found, where=variance > 1e-9))
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,18 +74,21 @@ class Ridge:
     mean, scale
         (m,) of the allele counts; variants that do not vary have scale inf and drop out.
     left, singular, right
-        (n, r), (r,), (m, r): singular value decomposition of the standardised genotypes.
+        (n, r), (r,), (m, r): singular value decomposition of the standardised genotypes. Of many
+        people the left vectors are made of the genotypes whenever they are needed.
     """
 
     mean: Floats
     scale: Floats
-    left: Floats
+    left: Floats | LeftVectors
     singular: Floats
     right: Floats
 
     @classmethod
     def of(cls, genotypes: Genotypes) -> Ridge:
         """Decomposition of (n, m) genotypes; through whichever Gram matrix is the smaller."""
+        if is_large(genotypes) and len(genotypes) >= genotypes.shape[1]:
+            return cls._of_many(genotypes)
         mean = genotypes.mean(0, dtype=np.float64)
         scale: Floats = genotypes.std(0, dtype=np.float64)
         scale[scale < 1e-9] = math.inf
@@ -89,6 +101,17 @@ class Ridge:
         other = (x @ vectors if n >= m else x.T @ vectors) / singular
         left, right = (other, vectors) if n >= m else (vectors, other)
         return cls(mean, scale, left, singular, right)
+
+    @classmethod
+    def _of_many(cls, genotypes: Genotypes) -> Ridge:
+        """The same, never holding standardised genotypes."""
+        moments = Moments.of(genotypes)
+        values, vectors = eigh(moments.correlation * moments.n)
+        kept = values > max(values[-1], 1.0) * 1e-10
+        singular, right = np.sqrt(values[kept]), vectors[:, kept]
+        left = LeftVectors(genotypes, moments.mean, right / singular * moments.inverse[:, None])
+        scale = np.where(moments.inverse > 0, moments.deviation, math.inf)
+        return cls(moments.mean, scale, left, singular, right)
 
     def fit(self, labels: Labels, kind: Kind) -> tuple[Floats, float]:
         """Effects (m,) of the standardised genotypes, and the intercept (a logit when binary)."""
@@ -108,14 +131,15 @@ class Ridge:
     def predict(self, effects: Floats, intercept: float, genotypes: Genotypes) -> Floats:
         """(h,) linear predictor of (h, m) genotypes."""
         per_copy = effects / self.scale
-        score: Floats = genotypes @ per_copy + (intercept - self.mean @ per_copy)
-        return score
+        return times(genotypes, per_copy) + (intercept - self.mean @ per_copy)
 
     @cached_property
     def _shrinkage(self) -> tuple[Floats, Floats]:
         """(r, penalties) share of each component that stays, and (n, penalties) leverages."""
         squares = self.singular[:, None] ** 2
         kept = squares / (squares + PENALTIES * len(self.left))
+        if isinstance(self.left, LeftVectors):
+            return kept, self.left.squared_times(kept) + 1 / len(self.left)
         return kept, self.left**2 @ kept + 1 / len(self.left)
 
     def _penalty(self, y: Floats) -> float:
@@ -224,7 +248,7 @@ def tree_scores(
         depth = DEPTHS[int(np.argmin(losses))]
         model = _boosted(_matrices(train, labels, held), kind, depth, seed)
     margin = model.inplace_predict(
-        test.astype(np.float32),
+        test,
         iteration_range=(0, model.best_iteration + 1),
         predict_type="margin",
     )
@@ -237,9 +261,12 @@ def _matrices(train: Genotypes, labels: Labels, held: NDArray[np.bool_]) -> tupl
 
     matrices: list[Any] = []
     for rows in (~held, held):
-        data, y = train[rows].astype(np.float32), labels[rows]
         ref = matrices[0] if matrices else None
-        matrices.append(xgboost.QuantileDMatrix(data, y, max_bin=4, ref=ref, nthread=_threads()))
+        matrices.append(
+            xgboost.QuantileDMatrix(
+                train[rows], labels[rows], max_bin=4, ref=ref, nthread=_threads()
+            )
+        )
     return matrices[0], matrices[1]
 
 

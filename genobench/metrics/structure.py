@@ -12,6 +12,7 @@ from genobench.cohort import Genotypes
 from genobench.errors import GenobenchError
 from genobench.metrics.genotypes import checked
 from genobench.metrics.intervals import Z95, Interval
+from genobench.metrics.moments import Moments, is_large, people_blocks
 
 Scores = NDArray[np.float64]  # (n, components)
 
@@ -55,6 +56,12 @@ def fit_axes(genotypes: Genotypes, *, components: int = 10) -> Axes:
         When nobody differs from anybody.
     """
     checked(genotypes, name="real", at_least=3)
+    if is_large(genotypes) and len(genotypes) >= genotypes.shape[1]:
+        moments = Moments.of(genotypes)
+        values, vectors = np.linalg.eigh(moments.correlation * moments.n)
+        keep = _leading(values, components)
+        deviation = np.where(moments.inverse > 0, moments.deviation, 1).astype(np.float32)
+        return Axes(moments.mean.astype(np.float32), deviation, _signed(vectors[:, keep]))
     mean = genotypes.mean(axis=0, dtype=np.float32)
     scale = genotypes.std(axis=0, dtype=np.float32)
     constant = genotypes.min(axis=0) == genotypes.max(axis=0)
@@ -63,15 +70,9 @@ def fit_axes(genotypes: Genotypes, *, components: int = 10) -> Axes:
     z[:, constant] = 0
     n, m = z.shape
     values, vectors = np.linalg.eigh((z @ z.T if n < m else z.T @ z).astype(np.float64))
-    keep = np.argsort(values)[::-1][:components]
-    keep = keep[values[keep] > 1e-6 * max(values.max(), 1e-30)]
-    if len(keep) == 0:
-        raise GenobenchError("real genotypes: all people are identical, there is no structure")
+    keep = _leading(values, components)
     loadings = z.T @ vectors[:, keep] / np.sqrt(values[keep]) if n < m else vectors[:, keep]
-    largest = loadings[np.abs(loadings).argmax(axis=0), np.arange(len(keep))]
-    # in C order, as it comes back from disk: products then agree to the last bit
-    directions = np.ascontiguousarray(loadings * np.sign(largest), dtype=np.float32)
-    return Axes(mean, scale, directions)
+    return Axes(mean, scale, _signed(loadings))
 
 
 def project(genotypes: Genotypes, axes: Axes) -> Scores:
@@ -79,8 +80,27 @@ def project(genotypes: Genotypes, axes: Axes) -> Scores:
     checked(genotypes, name="these")
     if genotypes.shape[1] != len(axes.mean):
         raise GenobenchError(f"{genotypes.shape[1]} variants, but axes of {len(axes.mean)}")
-    z = (genotypes - axes.mean) / axes.scale
-    return (z @ axes.components).astype(np.float64)
+    scores = np.empty((len(genotypes), axes.components.shape[1]))
+    for rows in people_blocks(genotypes) if is_large(genotypes) else [slice(None)]:
+        z = (genotypes[rows] - axes.mean) / axes.scale
+        scores[rows] = z @ axes.components
+    return scores
+
+
+def _leading(values: NDArray[Any], components: int) -> NDArray[np.int64]:
+    """The largest eigenvalues, at most ``components`` and only such as are above 0."""
+    keep: NDArray[np.int64] = np.argsort(values)[::-1][:components]
+    keep = keep[values[keep] > 1e-6 * max(values.max(), 1e-30)]
+    if len(keep) == 0:
+        raise GenobenchError("real genotypes: all people are identical, there is no structure")
+    return keep
+
+
+def _signed(loadings: NDArray[Any]) -> NDArray[np.float32]:
+    """(m, k) in float32, the largest loading of each axis positive."""
+    largest = loadings[np.abs(loadings).argmax(axis=0), np.arange(loadings.shape[1])]
+    # in C order, as it comes back from disk: products then agree to the last bit
+    return np.ascontiguousarray(loadings * np.sign(largest), dtype=np.float32)
 
 
 def sliced_wasserstein(
