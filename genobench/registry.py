@@ -27,6 +27,7 @@ from genobench.task import Task, TaskCard
 
 C = TypeVar("C", Card, TaskCard)
 T = TypeVar("T")
+GENERATORS, TASKS = "genobench.generators", "genobench.tasks"  # groups of entry points
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ TaskPlugin = Plugin[TaskCard, Task]
 @cache
 def generators() -> dict[str, GeneratorPlugin]:
     """Installed generators by name, controls first."""
-    found = _installed("genobench.baselines", "genobench.generators", Card.read, Generator)  # type: ignore[type-abstract]
+    found = _installed("genobench.baselines", GENERATORS, Card.read, Generator)  # type: ignore[type-abstract]
     order = ("ceiling", "leak", "floor", "entrant")
     return dict(sorted(found.items(), key=lambda kv: (order.index(kv[1].card.role), kv[0])))
 
@@ -121,7 +122,12 @@ def generators() -> dict[str, GeneratorPlugin]:
 @cache
 def tasks() -> dict[str, TaskPlugin]:
     """Installed tasks by name."""
-    return _installed("genobench.tasks", "genobench.tasks", TaskCard.read, Task)  # type: ignore[type-abstract]
+    return _installed("genobench.tasks", TASKS, TaskCard.read, Task)  # type: ignore[type-abstract]
+
+
+def announced() -> bool:
+    """Whether other distributions than this one announce plug-ins."""
+    return any(entry_points(group=group) for group in (GENERATORS, TASKS))
 
 
 def find_generator(spec: str) -> GeneratorPlugin:

@@ -14,6 +14,7 @@ from typing import Any
 from genobench.entrant import Entrant
 from genobench.run import environment, executor, prepared
 from genobench.run.events import Listener, Said
+from genobench.run.fork_server import ForkServers
 from genobench.run.job import Job, asked
 from genobench.run.ledger import outcome, without_reference
 from genobench.run.plan import Overwrite, Plan, decide
@@ -127,7 +128,8 @@ def _execute(
 def _hands(wanted: Request, on_event: Listener) -> Iterator[Callable[[executor.Queue], None]]:
     """What runs a queue of work: the slots of this machine, or a cluster."""
     if wanted.cluster is None:
-        yield partial(executor.execute, slots=wanted.slots)
+        with ForkServers() as servers:
+            yield partial(executor.execute, slots=wanted.slots, servers=servers)
         return
     from genobench.run.cluster_entry import opened
 

@@ -18,6 +18,8 @@ import psutil
 
 from genobench.run.capped_log import CappedLog
 from genobench.run.environment import memory_kills
+from genobench.run.fork_server import Forked, ForkServers, ServerLostError
+from genobench.run.forking import MESSAGES
 from genobench.run.job import Limits
 
 GRACE_SECONDS = 1.0  # between the polite signal and the other one
@@ -109,46 +111,67 @@ class Child:
         Where it runs, and what it may use.
     log
         File for what it prints.
+    servers
+        Fork it, where they can; without them it starts by itself.
     """
 
-    def __init__(self, order: Mapping[str, Any], slot: Slot, limits: Limits, log: Path) -> None:
+    def __init__(
+        self,
+        order: Mapping[str, Any],
+        slot: Slot,
+        limits: Limits,
+        log: Path,
+        servers: ForkServers | None = None,
+    ) -> None:
         self.limits = limits
         self.phase = "load"
         self.error: Mapping[str, Any] | None = None
         self.finished = False
         self._stopped = ""
         self._over: float | None = None
-        self._looked = 0.0
         self._most, self._kills = 0, memory_kills()  # bytes at its largest; the system's count
         self._seen: dict[int, psutil.Process] = {}
         self._pending = b""
         self._log = CappedLog(log)
-        read, write = os.pipe()
-        self.started = time.monotonic()
+        self.started = self._looked = time.monotonic()
         try:
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "genobench.run.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=(write,),
-                env=slot.variables(),
-                start_new_session=True,
-            )
-        finally:
-            os.close(write)
-        self._messages = read
-        self._open = {read}
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self._output = self.process.stdout.fileno()
-        self._open.add(self._output)
-        for descriptor in (read, self._output):
+            told = self._start(slot.variables(), servers)
+        except ServerLostError:
+            told = self._start(slot.variables(), None)
+        self._open = {self._messages, self._output}
+        for descriptor in self._open:
             os.set_blocking(descriptor, False)
-        full = {**order, "messages": write, "spawned": self.started, "threads": slot.threads}
+        full = {**order, "messages": told, "spawned": self.started, "threads": slot.threads}
         with contextlib.suppress(BrokenPipeError):  # it died at once; its end is seen below
-            self.process.stdin.write(json.dumps(full).encode() + b"\n")
-            self.process.stdin.flush()
+            _write_all(self._orders, json.dumps(full).encode() + b"\n")
+
+    def _start(self, variables: dict[str, str], servers: ForkServers | None) -> int:
+        """Start the process, with new pipes; the descriptor there that it sends messages to."""
+        orders, self._orders = os.pipe()
+        self._output, output = os.pipe()
+        self._messages, messages = os.pipe()
+        with contextlib.ExitStack() as failed:
+            for own in (self._orders, self._output, self._messages):
+                failed.callback(os.close, own)
+            try:
+                self.process: subprocess.Popen[bytes] | Forked
+                if servers is not None:
+                    self.process = servers.fork(variables, (orders, output, messages))
+                else:
+                    self.process = subprocess.Popen(
+                        [sys.executable, "-P", "-m", "genobench.run.worker"],
+                        stdin=orders,
+                        stdout=output,
+                        stderr=output,
+                        pass_fds=(messages,),
+                        env=variables,
+                        start_new_session=True,
+                    )
+            finally:
+                for theirs in (orders, output, messages):
+                    os.close(theirs)
+            failed.pop_all()
+        return messages if servers is None else MESSAGES
 
     @property
     def descriptors(self) -> frozenset[int]:
@@ -219,11 +242,8 @@ class Child:
             with contextlib.suppress(psutil.Error):
                 straggler.kill()  # psutil makes sure that the pid was not given away meanwhile
         seconds = self.seconds
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
-        os.close(self._messages)
+        for descriptor in (self._orders, self._output, self._messages):
+            os.close(descriptor)
         self._log.close()
         return Ended(
             stopped=self._stopped,
@@ -272,6 +292,12 @@ class Child:
             with contextlib.suppress(psutil.Error):
                 total += int(process.memory_info().rss)
         return total
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    """All of it, were it more than a pipe takes at once."""
+    while content:
+        content = content[os.write(descriptor, content) :]
 
 
 def _message(line: bytes) -> dict[str, Any]:

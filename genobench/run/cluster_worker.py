@@ -13,6 +13,7 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from genobench.run import environment
 from genobench.run.child import Ended, Slot
 from genobench.run.cluster_parcel import BUNDLES, MADE, unpacked
 from genobench.run.executor import Queue, Work, execute, visible_gpus
+from genobench.run.fork_server import ForkServers
 from genobench.run.job import Limits
 from genobench.run.record import without_ids
 
@@ -38,6 +40,12 @@ class UnwantedError(Exception):
 def dask_setup(worker: Any) -> None:
     """Leave Ctrl-C to the process that started this one; for workers of a run's own."""
     signal.signal(signal.SIGINT, lambda *_: None)  # unlike SIG_IGN, not inherited by children
+
+
+@cache
+def servers() -> ForkServers:
+    """Of this process, for all that is carried out in it; they begin anew with the next run."""
+    return ForkServers()
 
 
 def greet() -> dict[str, Any]:
@@ -80,7 +88,9 @@ def hand_out(run: str, name: str, at: int, count: int, dask_worker: Any = None) 
 
 
 def discard(run: str, name: str = "", dask_worker: Any = None) -> None:
-    """Remove one folder of ``run``, or all it has left here."""
+    """Remove one folder of ``run``, or all it has left here, servers among it."""
+    if not name:
+        servers().close()
     shutil.rmtree(_home(dask_worker, run) / name, ignore_errors=True)
 
 
@@ -123,7 +133,7 @@ def carry_out(
 
     work = Work(here, Limits(**limits), own / LOG, on_end=ends.append, on_message=hear)
     try:
-        execute(Queue([work]), [Slot(**slot)], each_turn=_while_wanted(worker))
+        execute(Queue([work]), [Slot(**slot)], _while_wanted(worker), servers())
     except UnwantedError:
         shutil.rmtree(own if _others(worker, run) else home, ignore_errors=True)
         raise

@@ -18,6 +18,7 @@ from typing import Any
 from genobench.errors import GenobenchError
 from genobench.run.child import Child, Ended, Slot
 from genobench.run.environment import cores
+from genobench.run.fork_server import ForkServers
 from genobench.run.job import Device, Job, Limits
 
 POLL_SECONDS = 0.2
@@ -72,10 +73,14 @@ class Queue:
 
 
 def execute(
-    queue: Queue, slots: Sequence[Slot], each_turn: Callable[[], None] = lambda: None
+    queue: Queue,
+    slots: Sequence[Slot],
+    each_turn: Callable[[], None] = lambda: None,
+    servers: ForkServers | None = None,
 ) -> None:
     """Run everything in ``queue``, one piece of work per slot at a time.
 
+    ``servers`` fork the children, which otherwise start by themselves.
     On any exception, Ctrl-C included, all children are stopped before it travels on; ``each_turn``,
     which is called again and again, may raise one.
     """
@@ -86,7 +91,7 @@ def execute(
             for slot in slots:
                 if slot not in running and queue.waiting:
                     work = queue.pop()
-                    running[slot] = work, Child(work.order, slot, work.limits, work.log)
+                    running[slot] = work, Child(work.order, slot, work.limits, work.log, servers)
                     work.on_start(slot)
             _wait([child for _, child in running.values()])
             for slot, (work, child) in list(running.items()):

@@ -2,9 +2,9 @@
 
 It also tries the promises of ``genobench check`` and the trials of ``genobench tune``.
 
-Started by the executor as ``python -m genobench.run.worker``; the order comes as JSON on standard
-input, results leave as messages through a pipe (see `lifeline`). Nothing is caught here that a
-plug-in raises: the process ends, and the parent decides what that costs.
+Forked by a server (see `fork_server`), or started as ``python -m genobench.run.worker``; the order
+comes as JSON on standard input, results leave as messages through a pipe (see `lifeline`). Nothing
+is caught here that a plug-in raises: the process ends, and the parent decides what that costs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What running jobs costs beside the jobs: two workers against one, and a thousand trivial jobs.
 
 A job's own seconds are those of fit, both samples and scores. The rest of the time that its slot
-or worker was taken is overhead: its process starts, imports and loads (`harness_seconds` of the
-record), and the run chooses it, writes its record and goes on to the next.
+or worker was taken is overhead: its process is forked and loads (`harness_seconds` of the record),
+and the run chooses it, writes its record and goes on to the next.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def test_a_thousand_trivial_jobs(bench: Bench, benchmark: Any, record: Recorder)
     what = f"{TRIVIAL:,} trivial jobs"
     record(what, seconds, "s", target=MOST_SECONDS, better="lower", note=f"{SLOTS} at a time")
     whole, between = overhead(found, seconds, SLOTS)
-    share = f"of it {whole - between:.0f} ms the process of the job: Python, numpy, pandas, data"
+    share = f"of it {whole - between:.0f} ms the process of the job: fork, data, plug-ins"
     record(
         "a trivial job, beside its own work",
         whole,

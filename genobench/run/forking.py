@@ -1,0 +1,94 @@
+"""The process that has imported what every job needs, and forks one child for each.
+
+Started by `genobench.run.fork_server` as ``python -m genobench.run.forking``, with one end of a
+socket as its standard input. It says when it is ready; then each request brings the three
+descriptors of a child, and is answered with the child's pid, 0 where there is none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+MESSAGES = 3  # where a child sends its messages, beside 0, 1 and 2
+READY = b"ready"
+
+
+def main() -> None:
+    """Be a server; in each child, its worker.
+
+    OpenBLAS and jemalloc stop their threads for a fork and begin anew after it. Python's own cannot
+    do so: with one of them about, there is no server.
+    """
+    import numpy as np
+    import safetensors.numpy  # noqa: F401
+
+    from genobench import registry
+    from genobench.run import worker
+
+    if not registry.announced():  # to look for plug-ins of others may run code of theirs
+        registry.generators()
+        registry.tasks()
+    if threading.active_count() > 1:
+        sys.exit("a thread was started")
+    gc.freeze()  # the pages of what is imported stay shared
+    _settle(_serve(socket.socket(fileno=0)))
+    np.random.seed()  # noqa: NPY002  # no two children draw the same, as if started apart
+    worker.main()
+
+
+def _serve(control: socket.socket) -> list[int]:
+    """Fork as often as asked, until nobody is there to ask; returns in each child."""
+    control.send(READY)
+    while True:
+        asked, descriptors, *_ = socket.recv_fds(control, 1, 3)
+        if not asked:
+            os._exit(0)
+        pid = _fork_away()
+        if not pid:
+            control.detach()
+            return descriptors
+        for descriptor in descriptors:
+            os.close(descriptor)
+        control.send(pid)
+
+
+def _fork_away() -> bytes:
+    """Fork a session without a parent, which falls to who adopts it; its pid, b"" in it."""
+    read, write = os.pipe()
+    if between := os.fork():
+        os.close(write)
+        os.waitpid(between, 0)  # from now on the child is the adopter's
+        with open(read, "rb") as told:  # noqa: PTH123
+            return told.read() or b"0"
+    try:
+        child = os.fork()
+    except OSError:
+        os._exit(1)
+    if child:
+        os._exit(0)
+    os.setsid()
+    os.write(write, str(os.getpid()).encode())
+    os.close(write)
+    return b""
+
+
+def _settle(descriptors: Sequence[int]) -> None:
+    """Take the descriptors' places, and leave whatever else the server had open."""
+    orders, output, messages = descriptors
+    for descriptor, place in ((orders, 0), (output, 1), (output, 2), (messages, MESSAGES)):
+        os.dup2(descriptor, place)
+    for left in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+        if left > MESSAGES:
+            with contextlib.suppress(OSError):  # that of the listing itself
+                os.close(left)
+
+
+if __name__ == "__main__":
+    main()
