@@ -147,11 +147,17 @@ def _shape(entry: Mapping[str, Any]) -> Shape:
 def _words(entry: Mapping[str, Any]) -> Words:
     if entry["anchor"] not in ("start", "middle", "end"):
         raise ValueError("texts start, end or have their middle at a place")
-    return Words(int(entry["x"]), int(entry["y"]), _said(entry["text"]), entry["anchor"])
+    return Words(_at(entry["x"]), _at(entry["y"]), _said(entry["text"]), entry["anchor"])
 
 
 def _ticks(entries: Any) -> tuple[tuple[int, str], ...]:
-    return tuple((int(at), _said(label)) for at, label in _few(entries, "texts"))
+    return tuple((_at(at), _said(label)) for at, label in _few(entries, "texts"))
+
+
+def _at(place: Any) -> int:
+    if not isinstance(place, int) or abs(place) > 100 * SIDE:
+        raise ValueError(f"a place is a whole number, not {str(place)[:20]}")
+    return place
 
 
 def _few(entries: Any, what: str) -> Sequence[Any]:

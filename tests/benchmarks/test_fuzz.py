@@ -12,7 +12,7 @@ import pytest
 from tests.fuzz.readers import READERS, attack
 
 INPUTS = {"plink": 8_000, "phenotype": 10_000, "summary": 12_000, "record": 30_000,
-          "card": 25_000, "task card": 15_000}  # fmt: skip
+          "card": 25_000, "task card": 15_000, "portrait": 10_000}  # fmt: skip
 SEED = 2_026
 
 

@@ -1,4 +1,4 @@
-"""The five readers of files that others wrote, each with good files and what it promises of them.
+"""The readers of files that others wrote, each with good files and what it promises of them.
 
 Whatever a file holds, a reader returns a value that is right in kind, or raises a `GenobenchError`
 that names the file. It raises nothing else, does not hang, and takes no memory to speak of.
@@ -29,6 +29,8 @@ from genobench.data.summary_table import read_summary
 from genobench.data.tables import read_covariates, read_groups, read_trait
 from genobench.errors import GenobenchError
 from genobench.generator import Card
+from genobench.report import page_portraits, portrait
+from genobench.report.portrait import Panel, Shape, Words
 from genobench.run import record
 from genobench.run.store import read_record
 from genobench.task import TaskCard
@@ -41,6 +43,10 @@ MOST_SHOWN = 12
 PEOPLE, VARIANTS = 13, 9
 SAMPLES = pd.DataFrame({"fid": [f"F{i}" for i in range(PEOPLE)],
                         "iid": [f"I{i}" for i in range(PEOPLE)]})  # fmt: skip
+DRAWING = {
+    "class", "viewBox", "width", "height", "role", "aria-label", "x", "y", "d", "stroke", "fill",
+    "text-anchor", "transform", "preserveAspectRatio", "href",
+}  # fmt: skip
 Files = Mapping[str, bytes]
 
 
@@ -344,6 +350,26 @@ def _read_task_card(folder: Path) -> None:
     assert card.behaviour
 
 
+def _portrait() -> Files:
+    """A panel with one of everything."""
+    panel = Panel(
+        "pca", "PCA", "Of 13 people.", "PC 1", "PC 2", ((0, "-1"), (900, "1")), ((500, "0"),),
+        (Shape("solid", "ink", "M0 10L-5 1000", "real"), Shape("dots", "#0072b2", "M1 2h0M3 4h0")),
+        (Words(20, 30, "slope 1", "end"),), "iVBORw0KGgo=", True,
+    )  # fmt: skip
+    return {"0a.portrait": portrait.to_json((panel, panel)).encode()}
+
+
+def _read_portrait(folder: Path) -> None:
+    """What is read becomes a drawing of known elements and attributes."""
+    for panel in portrait.read(folder / "0a.portrait"):
+        (drawn,) = page_portraits.panels((panel,), "vae")
+        for tag in re.findall(r"<(/?[^ >]*)", drawn):
+            assert tag.lstrip("/") in {"svg", "g", "path", "text", "tspan", "image"}
+        outside = re.sub(r'"[^"]*"', '""', drawn)
+        assert set(re.findall(r'([\w-]+)=""', outside)) <= DRAWING, "an attribute of its own"
+
+
 READERS = (
     Reader("plink", (_plink(),), _read_plink),
     Reader("phenotype", tuple(_phenotypes()), _read_phenotypes),
@@ -351,4 +377,5 @@ READERS = (
     Reader("record", (_record(),), _read_record),
     Reader("card", ({"mine.toml": MODEL_CARD},), _read_card),
     Reader("task card", ({"task.toml": TASK_CARD},), _read_task_card),
+    Reader("portrait", (_portrait(),), _read_portrait),
 )

@@ -9,7 +9,7 @@ import pytest
 from .readers import READERS, Reader, attack, put, tried
 
 INPUTS = {"plink": 100, "phenotype": 400, "summary": 400, "record": 400, "card": 500,
-          "task card": 300}  # fmt: skip
+          "task card": 300, "portrait": 400}  # fmt: skip
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
