@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from genobench.cli import main
+from genobench.cohort import Cohort
 from genobench.commands.making import cards
 from genobench.data.split import Split
 from genobench.errors import GenobenchError
@@ -108,6 +109,24 @@ def test_many_points_are_thinned(made: dict[str, Made], people: People, vae: Por
 
 def test_same_sample_same_bytes(vae: Portrait, made: dict[str, Made], people: People) -> None:
     assert portrait.to_json(portray(made["vae"], people)) == portrait.to_json(vae)
+
+
+def test_long_name_of_a_population_is_cut(
+    make_cohort: Callable[..., Cohort], run: Path, tmp_path: Path
+) -> None:
+    """What is written can be read."""
+    parts = [make_cohort(150, 24, seed=s) for s in range(4)]
+    for part in parts:
+        part.samples["population"] = part.samples["population"] + " of somewhere" * 9
+    people = People(Split(*parts), run, 0, "0")
+    one = Made("k", "vae", "entrant", 0, parts[0])
+    drawn = portray(one, people)
+    labels = [s.label for p in drawn if p.name == "pca" for s in p.shapes if s.label]
+    assert len(labels) == 2
+    assert all(len(label) == portrait.TEXT for label in labels)
+    path = tmp_path / "key.portrait"
+    path.write_text(portrait.to_json(drawn))
+    assert portrait.read(path) == drawn
 
 
 def test_file_comes_back(vae: Portrait, tmp_path: Path) -> None:

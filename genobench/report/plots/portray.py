@@ -27,6 +27,7 @@ from genobench.report.portrait import (
     INK,
     SIDE,
     SUFFIX,
+    TEXT,
     Panel,
     Portrait,
     Shape,
@@ -155,9 +156,11 @@ def _colour(colour: Any) -> str:
 
 
 def _said(label: object) -> str:
-    """A label of a legend; matplotlib's own begin with an underscore."""
+    """A label of a legend, as long as there is room; matplotlib's own begin with an underscore."""
     text = str(label)
-    return "" if text.startswith("_") else text
+    if text.startswith("_"):
+        return ""
+    return text if len(text) <= TEXT else f"{text[: TEXT - 1]}…"
 
 
 def _lines(axes: Axes) -> Iterator[Shape]:
