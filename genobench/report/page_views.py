@@ -246,7 +246,7 @@ def _appearance(
     records = block.by_model[name]
     judged = [v for t, _ in rows for v in said.get((block.name, t.task.name, name), [])]
     titles = {t.task.name: t.task.title for t, _ in rows}
-    drawn = [page_plots.profile(t, r) for t, r in rows]
+    drawn = [page_plots.profile(t, r) for t, r in rows if r.role != "floor"]  # it is the zero
     return Appearance(
         block=block,
         rows=tuple(rows),
