@@ -331,6 +331,11 @@ def _leaderboard(parser: Parser) -> None:
     add = parser.add_argument
     add("--check", action="store_true", help="fail when tables and records differ; write nothing")
     add("--from", dest="source", type=Path, metavar="RUN", help="take over a run's records first")
+    add(
+        "--no-portraits",
+        action="store_true",
+        help="do not draw the samples of --from for the page, which may take minutes a model",
+    )
     add("--out", type=Path, default=Path("leaderboards"), help="default: leaderboards")
 
 
@@ -345,7 +350,7 @@ def _figures(parser: Parser) -> None:
         type=arguments.names,
         default=(),
         metavar="A,B",
-        help="figures by name, such as pca,ld-map; default: all",
+        help="figures by name, such as pca,ld-map, which alone are there then; default: all",
     )
     add("--out", type=Path, default=Path("figures"), metavar="FOLDER", help="default: figures")
     add("--for", dest="medium", choices=("column", "slide"), default="column",

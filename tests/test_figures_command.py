@@ -18,6 +18,7 @@ from genobench.cohort import Cohort
 from genobench.commands.making import cards
 from genobench.data.split import Split
 from genobench.metrics import ld
+from genobench.metrics.auc import tpr_at_fpr
 from genobench.metrics.frequency import minor_slope
 from genobench.metrics.manifold import Cover, cover, curve_areas, radii
 from genobench.metrics.structure import project
@@ -176,10 +177,16 @@ def test_attack_curves_are_the_attacks_of_the_privacy_task(
         assert attacks.roc(score, member).auc == pytest.approx(metrics[f"{name}_attack_auc"])
     curve = attacks.roc(scores["nearest"], member)
     others = int((~member).sum())
-    at = int(np.argmin(np.abs(curve.fpr - np.floor(0.01 * others) / others)))
-    assert curve.tpr[at] == pytest.approx(metrics["nearest_attack_tpr1"])
+    found = tpr_at_fpr(scores["nearest"], member, fpr=0.01).value
+    assert found == pytest.approx(metrics["nearest_attack_tpr1"])
+    for at in (0, len(curve.fpr) // 2):
+        found = tpr_at_fpr(scores["nearest"], member, fpr=float(curve.fpr[at])).value
+        assert curve.tpr[at] == pytest.approx(found)
     assert (np.diff(curve.fpr) > 0).all()
-    assert (np.diff(curve.tpr) >= 0).all()
+    told = curve.tpr[~np.isnan(curve.tpr)]
+    assert (np.diff(told) >= 0).all()
+    assert round(told.min() * member.sum()) >= FEWEST
+    assert round(curve.fpr.min() * others) >= FEWEST
 
 
 def test_effect_slope_is_that_of_the_association_task(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -182,7 +183,6 @@ def test_texts_are_escaped() -> None:
 
 
 def test_legend_names_every_label_once(vae: Portrait) -> None:
-    """In rows that are no wider than the panel."""
     for panel, drawn in zip(vae, page_portraits.panels(vae, "vae"), strict=True):
         for shape in panel.shapes:
             if shape.label:
@@ -203,6 +203,53 @@ def test_leaderboard_takes_portraits_over(board: Path, run: Path) -> None:
     assert main(["leaderboard", "--check", "--out", str(board)]) == 0
 
 
+def test_same_records_without_samples_leave_portraits(board: Path, run: Path) -> None:
+    """Taken over again from a run whose samples were deleted meanwhile."""
+    before = {p: p.read_bytes() for p in board.glob("records/*/*.portrait")}
+    other = board.parent / "without samples"
+    shutil.copytree(run / "records", other / "records")
+    assert main(["leaderboard", "--from", str(other), "--out", str(board)]) == 0
+    assert before
+    assert {p: p.read_bytes() for p in board.glob("records/*/*.portrait")} == before
+
+
+def test_what_cannot_be_drawn_is_said_beside_the_tables(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sample that is not its record's: no portrait, the reason, and all tables."""
+    shutil.copytree(run, tmp_path / "run")
+    for path in (tmp_path / "run" / "samples").glob("*.npy"):
+        np.save(path, np.zeros((250, 64), np.int8))
+    out = tmp_path / "board"
+    assert main(["leaderboard", "--from", str(tmp_path / "run"), "--out", str(out)]) == 0
+    assert "no portraits of toy-smoke: " in capsys.readouterr().err
+    assert (out / "toy-smoke" / "fidelity.csv").is_file()
+    assert not list(out.rglob("*.portrait"))
+    assert main(["leaderboard", "--from", str(run), "--out", str(out), "--no-portraits"]) == 0
+    assert not list(out.rglob("*.portrait"))
+
+
+def test_many_chromosomes_are_one_shape(make_cohort: Callable[..., Cohort], run: Path) -> None:
+    """However many edges a map of LD has; what is written can be read."""
+    parts = [make_cohort(150, 66, seed=s) for s in range(4)]
+    for part in parts:
+        part.variants["chrom"] = [str(j // 3) for j in range(66)]
+    people = People(Split(*parts), run, 0, "0")
+    panels = portray(Made("k", "vae", "entrant", 0, parts[0]), people)
+    map_ = next(p for p in panels if p.name == "ld-map")
+    assert len(map_.shapes) <= 3
+    assert sum(len(corners(s)) for s in map_.shapes) > 80
+
+
+def test_one_variant_has_no_map_of_ancestry(make_cohort: Callable[..., Cohort], run: Path) -> None:
+    """Two axes need two."""
+    parts = [make_cohort(150, 1, seed=s) for s in range(4)]
+    people = People(Split(*parts), run, 0, "0")
+    names = {p.name for p in portray(Made("k", "vae", "entrant", 0, parts[0]), people)}
+    assert "pca" not in names
+    assert "nearest-distance" in names
+
+
 def test_new_record_takes_its_old_portrait_away(board: Path, run: Path, tmp_path: Path) -> None:
     """A run that keeps no samples replaces records, and leaves no portrait of older ones."""
     other = tmp_path / "run"
@@ -221,8 +268,8 @@ def test_new_record_takes_its_old_portrait_away(board: Path, run: Path, tmp_path
     assert 'class="panel"' not in (copied / "index.html").read_text()
 
 
-def test_first_seed_with_a_portrait_is_shown(run: Path, vae: Portrait) -> None:
-    """Others of the model wait behind it."""
+def test_portraits_of_other_records_are_not_shown(run: Path, vae: Portrait) -> None:
+    """One left behind by a record that is gone stands nowhere."""
     tables = leaderboard.rebuild(run, *cards())
     key = next(r["key"] for r in tables.blocks[0].records if r["job"]["model"] == "vae")
     shown = leaderboard.files(replace(tables, portraits={key: vae, "other": vae}))["index.html"]

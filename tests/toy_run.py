@@ -10,6 +10,7 @@ import numpy as np
 
 from genobench.cohort import Genotypes
 from genobench.data.split import Split
+from genobench.registry import find_task
 from genobench.run.store import Store
 from genobench.run.worker import checksum
 from genobench.seeds import rng
@@ -35,9 +36,10 @@ def samples(split: Split) -> dict[str, Genotypes]:
 def record(model: str, genotypes: Genotypes, score: float, split: Split) -> dict[str, Any]:
     """A record of a job that went well."""
 
-    def metric(name: str) -> dict[str, Any]:
+    def metric(task: str, name: str) -> dict[str, Any]:
+        version = find_task(task).card.metrics[name].version
         value = {"value": score, "low": score - 0.02, "high": score + 0.02}
-        return {"metrics": {name: {**value, "n": split.test.n, "seconds": 0.1, "version": 1}}}
+        return {"metrics": {name: {**value, "n": split.test.n, "seconds": 0.1, "version": version}}}
 
     curve = [{"step": s, "seconds": s / 2, "validation": 5 - s / 3} for s in range(1, 9)]
     return {
@@ -54,8 +56,11 @@ def record(model: str, genotypes: Genotypes, score: float, split: Split) -> dict
         "environment": {"device": "cpu", "cpu": "A CPU"},
         "resources": {"fit_seconds": 4.0 + score, "samples_per_second": 4e4},
         "learning": curve if model == "vae" else [],
-        "scores": {"fidelity": metric("two_sample_auc"), "privacy": metric("strongest_attack_auc"),
-            "prs_utility": metric("joint_gap")},
+        "scores": {
+            "fidelity": metric("fidelity", "two_sample_auc"),
+            "privacy": metric("privacy", "strongest_attack_auc"),
+            "prs_utility": metric("prs_utility", "joint_gap"),
+        },
         "finished": "2025-01-01T00:00:00Z",
     }  # fmt: skip
 

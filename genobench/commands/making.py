@@ -257,11 +257,17 @@ def _leaderboard(options: Namespace) -> list[Path]:
     if options.source is not None:
         taken = boards.adopt(options.source, options.out)
         say(f"{len(taken)} records taken over from {options.source}")
-        drawn = keep(options.source, options.out / "records",
-                     boards.rebuild(options.source, *cards()), cards()[0])  # fmt: skip
-        say(f"portraits of {len(drawn)} samples drawn for the page")
     tables = boards.rebuild(options.out, *cards())
     written = boards.write(tables, options.out)
+    if options.source is not None and not options.no_portraits:
+        run = boards.rebuild(options.source, *cards())
+        drawn, reasons = keep(options.source, options.out / "records", run, cards()[0])
+        for reason in reasons:
+            say(f"no portraits of {reason}")
+        if drawn:
+            say(f"portraits of {len(drawn)} samples drawn for the page")
+            tables = boards.rebuild(options.out, *cards())
+            written = boards.write(tables, options.out)
     for block in tables.blocks:
         if points(block):
             written += write_headline(block, options.out / block.name)

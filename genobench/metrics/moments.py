@@ -110,7 +110,15 @@ def deviations(genotypes: Genotypes) -> Floats:
 
 
 def times(genotypes: Genotypes, weights: Floats) -> Floats:
-    """``genotypes @ weights``, (n,) or (n, k), of weights (m,) or (m, k)."""
+    """``genotypes @ weights``, (n,) or (n, k), of weights (m,) or (m, k).
+
+    Raises
+    ------
+    ValueError
+        When there are not as many weights as variants.
+    """
+    if len(weights) != genotypes.shape[1]:
+        raise ValueError(f"{len(weights)} weights for {genotypes.shape[1]} variants")
     if not is_large(genotypes):
         found: Floats = genotypes @ weights
         return found

@@ -221,13 +221,17 @@ def adopt(run: Path, folder: Path) -> list[Path]:
     newer = {_identity(record) for record in read_records(source)}
     if not newer:
         raise GenobenchError(f"{source}: no records there; has the run begun?")
+    shown = {}  # by key, the portrait of a record that goes, and the sample it is of
     for path in sorted(kept.rglob("*.json")):
-        if _identity(_record(path)) in newer:
+        if _identity(record := _record(path)) in newer:
             path.unlink()
-            path.with_suffix(portrait.SUFFIX).unlink(missing_ok=True)
+            shown[path.stem] = path.with_suffix(portrait.SUFFIX), _sample(record)
     copied = []
     for path in sorted(source.rglob("*.json")):
-        job = _record(path)["job"]
+        record = _record(path)
+        job = record["job"]
+        if path.stem in shown and shown[path.stem][1] == _sample(record):
+            del shown[path.stem]
         target = kept / slug(f"{job['data']}-{job['suite']}") / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
@@ -235,7 +239,14 @@ def adopt(run: Path, folder: Path) -> list[Path]:
         if options.is_file():
             shutil.copyfile(options, target.with_name(f"{job['data_key']}.options"))
         copied.append(target)
+    for drawn, _ in shown.values():
+        drawn.unlink(missing_ok=True)
     return copied
+
+
+def _sample(record: Mapping[str, Any]) -> str:
+    """Checksum of the sample; empty where none was drawn."""
+    return str((record.get("outputs") or {}).get("synthetic_sha256", ""))
 
 
 def _identity(record: Mapping[str, Any]) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def policy(style: str, script: str) -> str:
             "default-src 'none'",
             f"style-src '{_hash(style)}'",
             f"script-src '{_hash(script)}'",
-            "img-src data:",  # the empty icon, without which browsers ask the server for one
+            "img-src data:",  # of portraits; an empty icon, else browsers ask a server for one
             "base-uri 'none'",
             "form-action 'none'",
             "require-trusted-types-for 'script'",

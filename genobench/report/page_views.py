@@ -72,8 +72,8 @@ class TableView:
 class BlockView:
     """One data set and suite: drawings and tables.
 
-    ``about`` is what is known of a public one, ``portraits`` the first portrait, whose captions
-    hold for those of all models.
+    ``about`` is what is known of a public one, ``portraits`` the first portrait, by whose captions
+    those of the other models are read.
     """
 
     id: str

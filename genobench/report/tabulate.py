@@ -19,7 +19,7 @@ Jobs = Mapping[str, Mapping[int, Record]]  # by model and training seed
 Columns = Sequence[tuple[Any, ...]]  # over seeds: values, lows, highs, versions, people
 ABSENT: Columns = ((),) * 5
 DRAWS = 10_000  # behind the interval of a rank
-_parts = itemgetter("value", "low", "high", "version", "n")
+_all_parts = itemgetter("value", "low", "high", "version", "n")
 
 
 def tabulate(
@@ -89,6 +89,15 @@ def metrics_of(record: Record, task: str) -> Mapping[str, Any] | None:
 def _order(row: Row, headline: str) -> tuple[int, float, str]:
     standing = row.cells[headline].standing
     return ROLES.index(row.role), standing.rank if standing else math.inf, row.model
+
+
+def _parts(estimate: Mapping[str, Any]) -> tuple[Any, ...]:
+    """As in `Columns`; records of before there were such fields have version 1 and no count."""
+    try:
+        found: tuple[Any, ...] = _all_parts(estimate)
+    except KeyError:
+        found = _all_parts({"version": 1, "n": 0, **estimate})
+    return found
 
 
 def _measured(entries: Iterable[Mapping[str, Any] | None]) -> dict[str, Columns]:

@@ -20,8 +20,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-ANSWER_SECONDS = 60.0  # in which a server must have imported everything and forked
+ANSWER_SECONDS = 30.0  # in which a server must have imported everything and forked
 _SET_SUBREAPER, _GET_SUBREAPER = 36, 37  # of Linux's prctl
+_Surroundings = tuple[Path, frozenset[tuple[str, str]]]  # working folder and environment
 _adopting = threading.Lock()  # who adopts is a property of the whole process
 
 
@@ -65,7 +66,8 @@ class ForkServers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._servers: dict[tuple[Path, frozenset[tuple[str, str]]], _Server] = {}
+        self._servers: dict[_Surroundings, _Server] = {}
+        self._barren: set[_Surroundings] = set()  # where no server came to life
 
     def __enter__(self) -> Self:
         return self
@@ -99,17 +101,26 @@ class ForkServers:
         with self._lock, contextlib.ExitStack() as failed:
             try:
                 key = Path.cwd(), frozenset(variables.items())
+                if key in self._barren:
+                    raise ServerLostError("none could be had before")
                 if key in self._servers and not self._servers[key].alive:
                     self._servers.pop(key).close()
                 if key not in self._servers:
                     self._servers[key] = _Server(variables)
                 # what it answers later would be taken for the answer to another question
-                failed.callback(lambda: self._servers.pop(key).close())
+                failed.callback(self._give_up, key)
                 child = self._servers[key].fork(descriptors)
             except OSError as error:
                 raise ServerLostError(str(error)) from error
             failed.pop_all()
             return child
+
+    def _give_up(self, key: _Surroundings) -> None:
+        """Remove a server that did not do; where none ever did, no other is tried."""
+        server = self._servers.pop(key)
+        if not server.ready:
+            self._barren.add(key)
+        server.close()
 
 
 class _Server:
@@ -118,7 +129,7 @@ class _Server:
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(ANSWER_SECONDS)
-        self._ready = False
+        self.ready = False  # it has forked, or could have
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "genobench.run.forking"],
@@ -136,9 +147,9 @@ class _Server:
 
     def fork(self, descriptors: Sequence[int]) -> Forked:
         """A child of this process; an OSError when there is none."""
-        if not self._ready:
+        if not self.ready:
             self._answer()
-            self._ready = True
+            self.ready = True
         with _adopts():
             socket.send_fds(self._control, [b"\0"], list(descriptors))
             pid = int(self._answer())

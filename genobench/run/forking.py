@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import socket
 import sys
 import threading
@@ -26,6 +27,7 @@ def main() -> None:
     OpenBLAS and jemalloc stop their threads for a fork and begin anew after it. Python's own cannot
     do so: with one of them about, there is no server.
     """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # it may be ignored where this was started
     import numpy as np
     import safetensors.numpy  # noqa: F401
 

@@ -85,7 +85,7 @@ def counted(
 def ground(people: People) -> Ground:
     """Axes fitted on training people; test and control people as counts per cell."""
     split, known = people.split, _known(people.split.train)
-    axes = fit_axes(split.train.genotypes, components=2)
+    axes = _fitted_axes(people)
     scores = project(np.concatenate([split.test.genotypes, split.control.genotypes]), axes)
     edges = _edges(scores)
     codes = np.concatenate([_codes(part, known) for part in (split.test, split.control)])
@@ -163,7 +163,8 @@ def caption(made: Sequence[Made], people: People) -> str:
         "points are kinds of people that are missing."
     )
     if left:
-        text += f" {left:,} synthetic people who equal a real person are left out."
+        many = f"{left:,}" if left >= FEWEST else f"Fewer than {FEWEST}"
+        text += f" {many} synthetic people who equal a real person are left out."
     return text
 
 
@@ -217,4 +218,15 @@ def _edges(scores: Floats) -> tuple[Floats, Floats]:
     return ends[0], ends[1]
 
 
-FAMILY = Family("pca", draw, caption, "PC 1", "PC 2")
+def _fitted_axes(people: People) -> Components:
+    return people.once(
+        "axes of ancestry", lambda: fit_axes(people.split.train.genotypes, components=2)
+    )
+
+
+def _obstacle(people: People) -> str:
+    few = _fitted_axes(people).components.shape[1] < 2
+    return "the training people differ along one axis alone" if few else ""
+
+
+FAMILY = Family("pca", draw, caption, "PC 1", "PC 2", _obstacle)

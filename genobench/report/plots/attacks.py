@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from genobench.metrics.auc import auc, tpr_at_fpr
 from genobench.report.attacks import ATTACKS
-from genobench.report.plots.cohorts import Made, People
+from genobench.report.plots.cohorts import FEWEST, Made, People
 from genobench.report.plots.medium import DASHES, SERIES
 from genobench.report.plots.panels import Family, named
 from genobench.report.plots.yardsticks import Scene
@@ -55,24 +55,26 @@ def scores(
 
 
 def roc(score: NDArray[np.float64], member: NDArray[np.bool_]) -> Roc:
-    """From one accused non-member to all of them."""
-    others = int((~member).sum())
-    accused = np.unique(np.geomspace(1, others - 1, RATES).round().astype(int))
+    """From `FEWEST` accused non-members to all of them; NaN where fewer members are found."""
+    others, members = int((~member).sum()), int(member.sum())
+    first = min(FEWEST, others - 1)
+    accused = np.unique(np.geomspace(first, others - 1, RATES).round().astype(int))
     fpr = accused / others
     tpr = np.array([tpr_at_fpr(score, member, fpr=float(x)).value for x in fpr])
+    tpr = np.where(np.round(tpr * members) < FEWEST, np.nan, tpr)
     return Roc(np.append(fpr, 1.0), np.append(tpr, 1.0), auc(score, member))
 
 
 def draw(axes: Axes, made: Made, people: People) -> None:
     """Both axes logarithmic; the diagonal is an attack that guesses."""
     found, member = scores(made, people)
-    least = 1 / int((~member).sum())
+    least = FEWEST / int((~member).sum())
     axes.plot([least, 1], [least, 1], color="#888888", linewidth=0.6, label="guessing")
-    floor = least / 2  # what is 0 has no logarithm
+    floor = least / 2
     curves = {name: roc(score, member) for name, score in found.items()}
     for i, (name, curve) in enumerate(curves.items()):
         axes.plot(
-            curve.fpr, np.maximum(curve.tpr, floor), color=SERIES[(0, 1, 5, 3)[i]],
+            curve.fpr, curve.tpr, color=SERIES[(0, 1, 5, 3)[i]],
             linestyle=DASHES[i], label=SHORT.get(name, name),
         )  # fmt: skip
     best = max(curve.auc for curve in curves.values())
@@ -87,9 +89,9 @@ def caption(made: Sequence[Made], people: People) -> str:
         f"{len(ATTACKS)} membership attacks on {n:,} training people (members) and as many test "
         f"people, by an attacker who holds the synthetic cohort ({named(made)}) and "
         f"{people.split.validation.n + people.split.control.n:,} other people; both axes are "
-        f"logarithmic and begin at one person accused wrongly. On the diagonal an attack guesses; "
-        "a curve far above it on the left names some members with near certainty, however low its "
-        "AUC."
+        f"logarithmic and begin at {FEWEST} people accused wrongly or found. On the diagonal an "
+        "attack guesses; a curve far above it on the left names some members with near "
+        "certainty, however low its AUC."
     )
 
 

@@ -14,7 +14,7 @@ from genobench.metrics.association import Scan
 from genobench.metrics.prediction import Floats
 from genobench.metrics.structure import Axes as Components
 from genobench.metrics.structure import project
-from genobench.report.plots.cohorts import Made, People
+from genobench.report.plots.cohorts import FEWEST, Made, People
 from genobench.report.plots.medium import role_colour
 from genobench.report.plots.panels import Family, dot, equal_limits, named
 from genobench.seeds import rng
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 
 class Effects(NamedTuple):
-    """(m,) each, and the slope that allows for the noise in the real effects."""
+    """(m,) each, and the slope that allows for the noise in the real effects.
+
+    An effect is NaN where the rarer allele is counted fewer than `FEWEST` times in either sample.
+    """
 
     real: Floats
     synthetic: Floats
@@ -38,15 +41,25 @@ def effects(made: Made, people: People) -> Effects:
     """What the association task compares: equal numbers of people, the same covariates."""
     facts, test = people.facts("association"), people.split.test
     n, seed = min(made.cohort.n, test.n), made.score_seed("association")
-    real = Scan(*facts["scan"])
+    real, there = Scan(*facts["scan"]), test.genotypes
     if n < test.n:
         rows = _rows(test.n, n, rng(seed, "association", "real"))
-        real = _scan(test.genotypes[rows], test.labels[rows], people, facts)
+        there = test.genotypes[rows]
+        real = _scan(there, test.labels[rows], people, facts)
     rows = _rows(made.cohort.n, n, rng(seed, "association", "synthetic"))
     own = _scan(made.cohort.genotypes[rows], made.cohort.labels[rows], people, facts)
     hit = (real.p < association.level(real)).astype(np.float64)
     slope, corr = association.effect_slope(own, real), association.z_correlation(own, real)
-    return Effects(real.beta, own.beta, hit, slope.value, corr.value)
+    rare = _rare(there) | _rare(made.cohort.genotypes[rows])
+    one, two = (np.where(rare, np.nan, beta) for beta in (real.beta, own.beta))
+    return Effects(one, two, hit, slope.value, corr.value)
+
+
+def _rare(genotypes: Genotypes) -> NDArray[np.bool_]:
+    """(m,) whether the rarer allele is counted fewer than `FEWEST` times."""
+    counted = genotypes.sum(axis=0, dtype=np.int64)
+    found: NDArray[np.bool_] = np.minimum(counted, 2 * len(genotypes) - counted) < FEWEST
+    return found
 
 
 def draw(axes: Axes, made: Made, people: People) -> None:
@@ -75,7 +88,8 @@ def caption(made: Sequence[Made], people: People) -> str:
     return (
         f"Effects ({kind} per allele) of {people.split.train.m:,} SNPs in a GWAS of {n:,} "
         f"synthetic people ({named(made)}) against one of as many test people, with the "
-        "same axes of ancestry as covariates; filled where the test people's is significant. The "
+        "same axes of ancestry as covariates; SNPs whose rarer allele is counted fewer than "
+        f"{FEWEST} times are not drawn; filled where the test people's is significant. The "
         "dashed line has the slope that allows for noise in the real effects: 1 as strong as "
         "real, below 1 diluted. r(z) is the correlation of the z-scores."
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genobench.errors import GenobenchError
 from genobench.generator import Card
 from genobench.report.named import role_of
 from genobench.report.plots.cohorts import Made, People, load_people, load_samples, missing
@@ -50,7 +51,9 @@ COLOURS = 32  # of an image
 Floats = NDArray[np.float64]
 
 
-def keep(run: Path, records: Path, tables: Tables, cards: Mapping[str, Card]) -> list[Path]:
+def keep(
+    run: Path, records: Path, tables: Tables, cards: Mapping[str, Card]
+) -> tuple[list[Path], list[str]]:
     """Write the portrait of each sample of a run beside its record in ``records``.
 
     Parameters
@@ -61,15 +64,27 @@ def keep(run: Path, records: Path, tables: Tables, cards: Mapping[str, Card]) ->
         Folder of leaderboards that has taken the records over.
     cards
         Of generators by name.
+
+    Returns
+    -------
+    What was written, and why there is none of some data sets.
     """
     there = {path.stem: path for path in records.rglob("*.json")}
-    written = []
-    for key, portrait in (found for b in tables.blocks for found in portraits(run, b, cards)):
-        if key in there:
-            path, text = there[key].with_suffix(SUFFIX), to_json(portrait).encode()
-            write_whole(path, partial(_write, text))
-            written.append(path)
-    return written
+    written: list[Path] = []
+    reasons = []
+    for block in tables.blocks:
+        if reason := missing(run, block):
+            reasons.append(f"{block.name}: {reason}")
+            continue
+        try:
+            for key, portrait in portraits(run, block, cards):
+                if key in there:
+                    path, text = there[key].with_suffix(SUFFIX), to_json(portrait).encode()
+                    write_whole(path, partial(_write, text))
+                    written.append(path)
+        except GenobenchError as error:
+            reasons.append(f"{block.name}: {error}")
+    return written, reasons
 
 
 def _write(text: bytes, file: IO[bytes]) -> None:
@@ -84,8 +99,6 @@ def portraits(run: Path, block: Block, cards: Mapping[str, Card]) -> Iterator[tu
     GenobenchError
         When a sample is not the one that its record describes.
     """
-    if missing(run, block):
-        return
     people = load_people(run, block)
     shown = [m for m in block.models if role_of(cards, m) in ROLES]
     for one in load_samples(people, block, shown, cards):
@@ -118,7 +131,7 @@ def _panel(family: Family, made: Made, people: People) -> Panel:
             y=family.y,
             x_ticks=_ticks(axes, axes.xaxis, 0),
             y_ticks=_ticks(axes, axes.yaxis, 1),
-            shapes=(*_lines(axes), *_bars(axes), *_dots(axes)),
+            shapes=tuple(_joined((*_lines(axes), *_bars(axes), *_dots(axes)))),
             notes=tuple(_notes(axes)),
             image=_image(axes),
             square=family.square or axes.get_aspect() == 1,
@@ -161,6 +174,18 @@ def _said(label: object) -> str:
     if text.startswith("_"):
         return ""
     return text if len(text) <= TEXT else f"{text[: TEXT - 1]}…"
+
+
+def _joined(shapes: Iterable[Shape]) -> Iterator[Shape]:
+    """Those without a label that look alike as one, such as the edges of chromosomes."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for shape in shapes:
+        if shape.label:
+            yield shape
+        else:
+            alike.setdefault((shape.kind, shape.colour), []).append(shape.steps)
+    for (kind, colour), steps in alike.items():
+        yield Shape(kind, colour, "".join(steps))
 
 
 def _lines(axes: Axes) -> Iterator[Shape]:
