@@ -63,6 +63,8 @@ def write_learning(block: Block, folder: Path) -> Path:
         for axes in panels[max(0, len(found) - COLUMNS) : len(found)]:
             axes.tick_params(labelbottom=True)
         figure.supxlabel("share of fit time", fontsize=7)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once
         folder.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=200, metadata={KEY: shows})
         plt.close(figure)

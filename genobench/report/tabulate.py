@@ -19,7 +19,8 @@ Jobs = Mapping[str, Mapping[int, Record]]  # by model and training seed
 Columns = Sequence[tuple[Any, ...]]  # over seeds: values, lows, highs, versions, people
 ABSENT: Columns = ((),) * 5
 DRAWS = 10_000  # behind the interval of a rank
-_all_parts = itemgetter("value", "low", "high", "version", "n")
+_parts = itemgetter("value", "low", "high", "version", "n")
+_UNSAID = {"version": 1, "n": 0}  # by records of before there were such fields
 
 
 def tabulate(
@@ -91,15 +92,6 @@ def _order(row: Row, headline: str) -> tuple[int, float, str]:
     return ROLES.index(row.role), standing.rank if standing else math.inf, row.model
 
 
-def _parts(estimate: Mapping[str, Any]) -> tuple[Any, ...]:
-    """As in `Columns`; records of before there were such fields have version 1 and no count."""
-    try:
-        found: tuple[Any, ...] = _all_parts(estimate)
-    except KeyError:
-        found = _all_parts({"version": 1, "n": 0, **estimate})
-    return found
-
-
 def _measured(entries: Iterable[Mapping[str, Any] | None]) -> dict[str, Columns]:
     """By metric, its estimates at all seeds that have it.
 
@@ -110,8 +102,11 @@ def _measured(entries: Iterable[Mapping[str, Any] | None]) -> dict[str, Columns]
         alike.setdefault(tuple(entry), []).append(entry)
     found: dict[str, list[tuple[Any, ...]]] = {}
     for names, group in alike.items():
-        estimates = zip(*(map(_parts, entry.values()) for entry in group), strict=True)
-        for name, of_metric in zip(names, estimates, strict=True):
+        try:
+            rows = [list(map(_parts, entry.values())) for entry in group]
+        except KeyError:
+            rows = [[_parts(_UNSAID | estimate) for estimate in entry.values()] for entry in group]
+        for name, of_metric in zip(names, zip(*rows, strict=True), strict=True):
             found.setdefault(name, []).extend(of_metric)
     return {name: tuple(zip(*parts, strict=True)) for name, parts in found.items()}
 
