@@ -261,7 +261,8 @@ def _leaderboard(options: Namespace) -> list[Path]:
     written = boards.write(tables, options.out)
     if options.source is not None and not options.no_portraits:
         run = boards.rebuild(options.source, *cards())
-        drawn, reasons = keep(options.source, options.out / "records", run, cards()[0])
+        with _searching():
+            drawn, reasons = keep(options.source, options.out / "records", run, cards()[0])
         for reason in reasons:
             say(f"no portraits of {reason}")
         if drawn:
@@ -284,3 +285,15 @@ def _keeping() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+@contextmanager
+def _searching() -> Iterator[None]:
+    """Within `_keeping`, garbage is sought among what comes from now on: figures leave much."""
+    gc.freeze()
+    gc.enable()
+    try:
+        yield
+    finally:
+        gc.disable()
+        gc.unfreeze()
