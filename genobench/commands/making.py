@@ -7,6 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -253,21 +254,22 @@ def _leaderboard(options: Namespace) -> list[Path]:
     from genobench.report.learning_figure import write_learning
     from genobench.report.plots.headline import write_headline
     from genobench.report.plots.portray import keep
+    from genobench.report.portrait import kept
 
+    taken: list[Path] = []
     if options.source is not None:
         taken = boards.adopt(options.source, options.out)
         say(f"{len(taken)} records taken over from {options.source}")
     tables = boards.rebuild(options.out, *cards())
     written = boards.write(tables, options.out)
-    if options.source is not None and not options.no_portraits:
-        run = boards.rebuild(options.source, *cards())
+    if taken and not options.no_portraits:
         with _searching():
-            drawn, reasons = keep(options.source, options.out / "records", run, cards()[0])
+            drawn, reasons = keep(options.source, taken, tables, cards()[0])
         for reason in reasons:
             say(f"no portraits of {reason}")
         if drawn:
             say(f"portraits of {len(drawn)} samples drawn for the page")
-            tables = boards.rebuild(options.out, *cards())
+            tables = replace(tables, portraits=kept(options.out / "records"))
             written = boards.write(tables, options.out)
     for block in tables.blocks:
         if points(block):

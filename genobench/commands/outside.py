@@ -297,13 +297,13 @@ def _deliver(report: Report, options: Namespace) -> None:
 
 def _write(out: str, text: str) -> None:
     """To standard output, or into a file that appears complete or not at all."""
-    from genobench.run.store import write_whole
+    from genobench.run.store import write_bytes
 
     if out == STDOUT:
         print(text, end="")
         return
     try:
-        write_whole(Path(out), lambda file: file.write(text.encode()))
+        write_bytes(Path(out), text.encode())
     except OSError as error:
         raise GenobenchError(f"{out}: cannot be written ({error.strerror or error})") from error
     say(f"written: {out}")

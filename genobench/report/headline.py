@@ -14,6 +14,7 @@ from genobench.report.tables import Block
 from genobench.task import MetricCard
 
 FIGURE = "utility-privacy"  # file name
+UTILITY, PRIVACY = "prs_utility", "privacy"  # tasks of the vertical and of the horizontal axis
 Box = tuple[float, float, float, float]  # left, low, right, high
 NAMES = 20.0  # how much worse it is to cover a name than a bar
 FAR = 3.0  # quartile distances from the quartiles at which a model is not enlarged (Tukey 1977)
@@ -29,7 +30,7 @@ class Point:
     privacy: Summary
 
 
-def points(block: Block, utility: str = "prs_utility", privacy: str = "privacy") -> list[Point]:
+def points(block: Block, utility: str = UTILITY, privacy: str = PRIVACY) -> list[Point]:
     """Models with a headline value in both tasks."""
     tables = {t.task.name: t for t in block.tables}
     if not {utility, privacy} <= set(tables):

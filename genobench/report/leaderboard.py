@@ -46,9 +46,14 @@ def read_records(folder: Path) -> list[dict[str, Any]]:
     GenobenchError
         Naming the file that is no record, or is one of another schema version.
     """
+    return list(_by_path(folder).values())
+
+
+def _by_path(folder: Path) -> dict[Path, dict[str, Any]]:
+    """As `read_records`, with the files."""
     if not folder.is_dir():
         raise GenobenchError(f"{folder}: no such folder; records are made by `genobench run`")
-    return [_record(path) for path in sorted(folder.rglob("*.json"))]
+    return {path: _record(path) for path in sorted(folder.rglob("*.json"))}
 
 
 def _record(path: Path) -> dict[str, Any]:
@@ -218,7 +223,8 @@ def adopt(run: Path, folder: Path) -> list[Path]:
         When ``run`` holds no records.
     """
     source, kept = run / "records", folder / "records"
-    newer = {_identity(record) for record in read_records(source)}
+    taken = _by_path(source)
+    newer = {_identity(record) for record in taken.values()}
     if not newer:
         raise GenobenchError(f"{source}: no records there; has the run begun?")
     shown = {}  # by key, the portrait of a record that goes, and the sample it is of
@@ -227,8 +233,7 @@ def adopt(run: Path, folder: Path) -> list[Path]:
             path.unlink()
             shown[path.stem] = path.with_suffix(portrait.SUFFIX), _sample(record)
     copied = []
-    for path in sorted(source.rglob("*.json")):
-        record = _record(path)
+    for path, record in taken.items():
         job = record["job"]
         if path.stem in shown and shown[path.stem][1] == _sample(record):
             del shown[path.stem]

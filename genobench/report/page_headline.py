@@ -9,6 +9,8 @@ from markupsafe import Markup
 
 from genobench.report import svg
 from genobench.report.headline import (
+    PRIVACY,
+    UTILITY,
     Box,
     Point,
     axis_label,
@@ -32,7 +34,7 @@ def headline(block: Block) -> list[Markup]:
     if not found:
         return []
     cards = {t.task.name: t.headline for t in block.tables}
-    axes = (cards["privacy"], cards["prs_utility"])
+    axes = (cards[PRIVACY], cards[UTILITY])
     near_box = focus(found)
     near = [p for p in found if inside(p, near_box)]
     drawn = [_panel(f"All of them ({block.name})", axes, extent(found), found, near, near_box)]

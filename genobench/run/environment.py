@@ -74,7 +74,7 @@ def peak_memory_bytes() -> int:
 
     Linux's ``ru_maxrss`` counts the memory of the process that started this one, so the kernel's
     high-water mark of the address space is asked first. Of what a fork server has imported only
-    what this process touches counts, some 35 MiB less than if it had imported that itself.
+    what this process touches counts, which is less than if it had imported that itself.
     """
     status = Path("/proc/self/status")
     if status.exists():

@@ -67,7 +67,7 @@ class ForkServers:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._servers: dict[_Surroundings, _Server] = {}
-        self._barren: set[_Surroundings] = set()  # where no server came to life
+        self._barren: set[_Surroundings] = set()  # where no server ever handed a child over
 
     def __enter__(self) -> Self:
         return self
@@ -110,6 +110,7 @@ class ForkServers:
                 # what it answers later would be taken for the answer to another question
                 failed.callback(self._give_up, key)
                 child = self._servers[key].fork(descriptors)
+                self._servers[key].served = True
             except OSError as error:
                 raise ServerLostError(str(error)) from error
             failed.pop_all()
@@ -118,7 +119,7 @@ class ForkServers:
     def _give_up(self, key: _Surroundings) -> None:
         """Remove a server that did not do; where none ever did, no other is tried."""
         server = self._servers.pop(key)
-        if not server.ready:
+        if not server.served:
             self._barren.add(key)
         server.close()
 
@@ -129,7 +130,7 @@ class _Server:
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(ANSWER_SECONDS)
-        self.ready = False  # it has forked, or could have
+        self._ready, self.served = False, False
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "genobench.run.forking"],
@@ -147,9 +148,9 @@ class _Server:
 
     def fork(self, descriptors: Sequence[int]) -> Forked:
         """A child of this process; an OSError when there is none."""
-        if not self.ready:
+        if not self._ready:
             self._answer()
-            self.ready = True
+            self._ready = True
         with _adopts():
             socket.send_fds(self._control, [b"\0"], list(descriptors))
             pid = int(self._answer())

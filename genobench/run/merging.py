@@ -11,7 +11,7 @@ from genobench import __version__
 from genobench.errors import GenobenchError
 from genobench.run import misfits
 from genobench.run.misfits import Entry, groups, is_current, task_names, title
-from genobench.run.store import Store, read_record, write_whole
+from genobench.run.store import Store, read_record, write_bytes
 
 Record = Mapping[str, Any]
 CHECKS = (
@@ -152,7 +152,7 @@ def _note_options(folder: Path, words: str) -> None:
     text = f"{words}\n".encode()
     try:
         folder.mkdir(exist_ok=True)
-        write_whole(folder / "options.txt", lambda file: file.write(text))
+        write_bytes(folder / "options.txt", text)
     except OSError as error:
         raise GenobenchError(f"{folder}: cannot be written ({error.strerror or error})") from error
 

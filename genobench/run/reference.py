@@ -14,7 +14,7 @@ from genobench import bounded, registry
 from genobench.data.split import Split
 from genobench.errors import GenobenchError
 from genobench.run.lifeline import Messages
-from genobench.run.store import write_whole
+from genobench.run.store import write_bytes
 from genobench.task import unmet
 
 
@@ -31,7 +31,7 @@ def prepare_reference(order: Mapping[str, Any], messages: Messages) -> None:
     arrays = {name: np.ascontiguousarray(value) for name, value in statistics.items()}
     messages.phase("save")
     content = save(arrays, metadata={"sha256": statistics_checksum(arrays)})
-    write_whole(Path(order["path"]), lambda file: file.write(content))
+    write_bytes(Path(order["path"]), content)
 
 
 def stored_reference(path: Path) -> dict[str, NDArray[Any]]:

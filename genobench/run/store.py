@@ -109,12 +109,12 @@ class Store:
         path = self.record_path(str(content["key"]))
         text = record.to_json(content, where=path.name)
         with _refusals(path):
-            write_whole(path, lambda file: file.write(text.encode()))
+            write_bytes(path, text.encode())
 
     def write_text(self, path: Path, text: str) -> None:
         """Write a small file of the store, complete or not at all."""
         with _refusals(path):
-            write_whole(path, lambda file: file.write(text.encode()))
+            write_bytes(path, text.encode())
 
     def read_record(self, key: str) -> dict[str, Any] | None:
         """Record of one job, or None when there is none; see `read_record` for errors."""
@@ -160,7 +160,7 @@ class Store:
         clean = "\n".join(record.without_ids(text.split("\n"), people()))
         if clean != text:
             with _refusals(path):
-                write_whole(path, lambda file: file.write(clean.encode()))
+                write_bytes(path, clean.encode())
 
     @contextmanager
     def building(self, folder: Path) -> Iterator[Path]:
@@ -197,6 +197,11 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """The whole of a file, or nothing of it; see `write_whole`."""
+    write_whole(path, lambda file: file.write(content))
 
 
 def read_record(path: Path) -> dict[str, Any]:

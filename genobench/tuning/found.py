@@ -10,7 +10,7 @@ from typing import Any
 from genobench import settings_text
 from genobench.errors import GenobenchError
 from genobench.report.numerals import duration, number
-from genobench.run.store import write_whole
+from genobench.run.store import write_bytes
 from genobench.tuning.journal import Journal, Trial
 
 NAME = "tuned"  # of the settings: the entrant is MODEL@tuned
@@ -95,6 +95,6 @@ def write(found: Found, path: Path) -> None:
         + f"\n[tuning]\n{settings_text.toml(found.table)}"
     )
     try:
-        write_whole(path, lambda file: file.write(text.encode()))
+        write_bytes(path, text.encode())
     except OSError as error:
         raise GenobenchError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -239,6 +239,25 @@ def test_where_nobody_adopts_children_start_by_themselves(
     assert json.loads((bench.plugins / "seen").read_text())["module"] == "genobench.run.worker"
 
 
+def test_where_none_can_be_had_none_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second child does not wait for a second server."""
+    monkeypatch.setattr(fork_server, "_SET_SUBREAPER", 2**15)
+    started: list[Any] = []
+    popen: Any = subprocess.Popen
+
+    def noted(*args: Any, **more: Any) -> Any:
+        started.append(args)
+        return popen(*args, **more)
+
+    monkeypatch.setattr(subprocess, "Popen", noted)
+    variables = Slot(0, "cpu", "", 1).variables()
+    with ForkServers() as servers, open(os.devnull) as null:  # noqa: PTH123
+        for said in ("No child processes", "none could be had before"):
+            with pytest.raises(fork_server.ServerLostError, match=said):
+                servers.fork(variables, (null.fileno(),) * 3)
+    assert len(started) == 1
+
+
 def test_each_environment_has_its_server() -> None:
     """What was forked outlives the server, and ends with the pipe that its orders come through."""
     variables = Slot(0, "cpu", "", 1).variables()

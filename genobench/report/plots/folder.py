@@ -29,7 +29,7 @@ from genobench.report.plots.cohorts import load_people, load_samples, missing
 from genobench.report.plots.medium import Medium
 from genobench.report.plots.panels import Drawn, Family, draw_family
 from genobench.report.tables import Block, Tables
-from genobench.run.store import write_whole
+from genobench.run.store import write_bytes
 
 CAPTIONS = "captions.md"
 FAMILIES: tuple[Family, ...] = (
@@ -139,7 +139,7 @@ def make(
         written.append(Written(block.name, tuple(drawn), tuple(left_out)))
     text = captions(written).encode()
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / CAPTIONS, lambda file: file.write(text))
+    write_bytes(out / CAPTIONS, text)
     return written
 
 

@@ -11,6 +11,8 @@ from genobench.errors import GenobenchError
 from genobench.report import headline
 from genobench.report.headline import (
     FIGURE,
+    PRIVACY,
+    UTILITY,
     Box,
     Point,
     axis_label,
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
 HEIGHT = 3.1  # inches, on a page
 CROWD = 8  # models near each other, from which the enlarged panel takes more room
 GREY = "#555555"
-TASKS = ("prs_utility", "privacy")
 
 
 def write_headline(block: Block, folder: Path) -> list[Path]:
@@ -58,9 +59,9 @@ def write_headline(block: Block, folder: Path) -> list[Path]:
     GenobenchError
         When no model has a value in both tasks.
     """
-    found = points(block, *TASKS)
+    found = points(block)
     if not found:
-        raise GenobenchError(f"{block.name}: no model was scored in both {' and '.join(TASKS)}")
+        raise GenobenchError(f"{block.name}: no model was scored in both {UTILITY} and {PRIVACY}")
     paths = [folder / f"{FIGURE}.{ending}" for ending in ("png", "pdf")]
     shows = digest((found, _cards(block)), __file__, headline.__file__, media.__file__)
     if not is_drawn(paths, shows):
@@ -71,7 +72,7 @@ def write_headline(block: Block, folder: Path) -> list[Path]:
 
 def figures(block: Block, models: Collection[str], folder: Path, medium: Medium) -> Iterator[Drawn]:
     """The same of some models, for a paper or a slide; nothing where none was scored in both."""
-    found = [p for p in points(block, *TASKS) if p.model in models]
+    found = [p for p in points(block) if p.model in models]
     if found:
         with styled(medium):
             paths = save(_figure(found, _cards(block), medium), folder / FIGURE, medium)
@@ -81,7 +82,7 @@ def figures(block: Block, models: Collection[str], folder: Path, medium: Medium)
 def _cards(block: Block) -> tuple[MetricCard, MetricCard]:
     """Headlines of the vertical and of the horizontal axis."""
     cards = {t.task.name: t.headline for t in block.tables}
-    return cards[TASKS[0]], cards[TASKS[1]]
+    return cards[UTILITY], cards[PRIVACY]
 
 
 def _figure(found: list[Point], cards: tuple[MetricCard, MetricCard], medium: Medium) -> Figure:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genobench.run.store import write_whole
+from genobench.run.store import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -140,14 +140,10 @@ def save(
         own = stamp | dict(texts or {}) if ending == "png" else stamp
         figure.savefig(content, format=ending, dpi=medium.dpi, metadata=own)
         path = stem.with_name(f"{stem.name}.{ending}")
-        _write(path, content.getvalue())
+        write_bytes(path, content.getvalue())
         paths.append(path)
     plt.close(figure)
     return paths
-
-
-def _write(path: Path, content: bytes) -> None:
-    write_whole(path, lambda file: file.write(content))
 
 
 def role_colour(role: str) -> str:

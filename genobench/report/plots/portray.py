@@ -9,9 +9,8 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +35,7 @@ from genobench.report.portrait import (
     to_json,
 )
 from genobench.report.tables import Block, Tables
-from genobench.run.store import write_whole
+from genobench.run.store import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,16 +51,16 @@ Floats = NDArray[np.float64]
 
 
 def keep(
-    run: Path, records: Path, tables: Tables, cards: Mapping[str, Card]
+    run: Path, taken: Iterable[Path], tables: Tables, cards: Mapping[str, Card]
 ) -> tuple[list[Path], list[str]]:
-    """Write the portrait of each sample of a run beside its record in ``records``.
+    """Write the portrait of each sample of a run beside its record in leaderboards.
 
     Parameters
     ----------
-    run, tables
-        A run, and the tables of its records.
-    records
-        Folder of leaderboards that has taken the records over.
+    run, taken
+        A run, and its records as they were taken over.
+    tables
+        Of the leaderboards.
     cards
         Of generators by name.
 
@@ -69,26 +68,22 @@ def keep(
     -------
     What was written, and why there is none of some data sets.
     """
-    there = {path.stem: path for path in records.rglob("*.json")}
+    there = {path.stem: path for path in taken}
     written: list[Path] = []
     reasons = []
     for block in tables.blocks:
+        if there.keys().isdisjoint(record["key"] for record in block.records):
+            continue
         if reason := missing(run, block):
             reasons.append(f"{block.name}: {reason}")
             continue
         try:
             for key, portrait in portraits(run, block, cards):
-                if key in there:
-                    path, text = there[key].with_suffix(SUFFIX), to_json(portrait).encode()
-                    write_whole(path, partial(_write, text))
-                    written.append(path)
+                written.append(there[key].with_suffix(SUFFIX))
+                write_bytes(written[-1], to_json(portrait).encode())
         except GenobenchError as error:
             reasons.append(f"{block.name}: {error}")
     return written, reasons
-
-
-def _write(text: bytes, file: IO[bytes]) -> None:
-    file.write(text)
 
 
 def portraits(run: Path, block: Block, cards: Mapping[str, Card]) -> Iterator[tuple[str, Portrait]]:
@@ -118,6 +113,7 @@ def _panel(family: Family, made: Made, people: People) -> Panel:
         figure, axes = plt.subplots(figsize=SIZE)
         family.draw(axes, made, people)
         for axis, log in ((axes.xaxis, axes.get_xscale()), (axes.yaxis, axes.get_yscale())):
+            # powers of ten as plain numbers; a family's own ticks stay
             if log == "log" and not axis.get_majorticklabels()[0].get_text().isdigit():
                 axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         if family.square:
