@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.special import ndtri
-from scipy.stats import mannwhitneyu, norm
+from scipy.stats import hypergeom, mannwhitneyu, norm
 
 from genobench.metrics.auc import detectable_auc
 from genobench.registry import generators, tasks
@@ -111,6 +111,16 @@ def test_chance_of_a_rate_allows_for_the_threshold() -> None:
     assert attacks.chance_of(0.0, n, 0.01) == 1.0
     assert attacks.chance_of(0.5, n, 0.01) < 1e-20
     assert attacks.chance_of(0.5, 0, 0.01) == 1.0
+
+
+@pytest.mark.parametrize(("n", "allowed"), [(3, 0.01), (50, 0.1), (1200, 0.001), (90_000, 0.01)])
+def test_chance_of_a_rate_is_a_hypergeometric_tail(n: int, allowed: float) -> None:
+    """As scipy has it, from nobody found to all."""
+    above = int(allowed * n)
+    for caught in sorted({0, 1, n // 100, n // 50, n // 10, n}):
+        drawn = min(above + caught, 2 * n)
+        expected = hypergeom.sf(caught - 1, 2 * n, n, drawn)
+        assert attacks.chance_of(caught / n, n, allowed) == pytest.approx(expected, rel=1e-8)
 
 
 def test_leak_is_named_with_attack_and_interval() -> None:

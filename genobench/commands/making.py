@@ -8,6 +8,8 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from genobench.report.plain import visible, wrap
 
 if TYPE_CHECKING:
     from genobench.data.prepare import DataSpec
-    from genobench.report.tables import Tables
+    from genobench.report.tables import Block, Tables
     from genobench.run.benchmark import Summary
     from genobench.run.request import RunOptions
 
@@ -249,12 +251,7 @@ def leaderboard(options: Namespace) -> int:
 def _leaderboard(options: Namespace) -> list[Path]:
     """Take over records, write tables, page and figures; what was written."""
     from genobench.report import leaderboard as boards
-    from genobench.report.headline import points
-    from genobench.report.learning import curves_of
-    from genobench.report.learning_figure import write_learning
-    from genobench.report.plots.headline import write_headline
-    from genobench.report.plots.portray import keep
-    from genobench.report.portrait import kept
+    from genobench.report.cores import over_cores
 
     taken: list[Path] = []
     if options.source is not None:
@@ -263,6 +260,9 @@ def _leaderboard(options: Namespace) -> list[Path]:
     tables = boards.rebuild(options.out, *cards())
     written = boards.write(tables, options.out)
     if taken and not options.no_portraits:
+        from genobench.report.plots.portray import keep
+        from genobench.report.portrait import kept
+
         with _searching():
             drawn, reasons = keep(options.source, taken, tables, cards()[0])
         for reason in reasons:
@@ -271,11 +271,19 @@ def _leaderboard(options: Namespace) -> list[Path]:
             say(f"portraits of {len(drawn)} samples drawn for the page")
             tables = replace(tables, portraits=kept(options.out / "records"))
             written = boards.write(tables, options.out)
-    for block in tables.blocks:
-        if points(block):
-            written += write_headline(block, options.out / block.name)
-        if any(map(curves_of, block.records)):
-            written.append(write_learning(block, options.out / block.name))
+    return written + list(chain(*over_cores(partial(_pictures, options.out), tables.blocks)))
+
+
+def _pictures(out: Path, block: Block) -> list[Path]:
+    """The figures that the pages of one data set show."""
+    from genobench.report.headline import points
+    from genobench.report.learning import curves_of
+    from genobench.report.learning_figure import write_learning
+    from genobench.report.plots.headline import write_headline
+
+    written = write_headline(block, out / block.name) if points(block) else []
+    if any(map(curves_of, block.records)):
+        written.append(write_learning(block, out / block.name))
     return written
 
 

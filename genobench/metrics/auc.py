@@ -10,8 +10,9 @@ import math
 from typing import Any
 
 import numpy as np
+import scipy  # its `stats` is loaded when people are ranked: half a second that pages can spare
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta, norm, rankdata
+from scipy.special import betaincinv, ndtri
 
 from genobench.errors import GenobenchError
 from genobench.metrics.intervals import Interval
@@ -37,7 +38,7 @@ def auc(scores: ArrayLike, labels: ArrayLike) -> float:
     """
     s, case = _checked(np.atleast_2d(np.asarray(scores)), labels)
     n1, n0 = int(case.sum()), int((~case).sum())
-    rank_sum = rankdata(s[0])[case].sum()
+    rank_sum = scipy.stats.rankdata(s[0])[case].sum()
     return float((rank_sum - n1 * (n1 + 1) / 2) / (n1 * n0))
 
 
@@ -62,6 +63,7 @@ def delong(
     """
     s, case = _checked(scores, labels)
     n1, n0 = int(case.sum()), int((~case).sum())
+    rankdata = scipy.stats.rankdata
     everyone = rankdata(s, axis=1)
     # structural components: the share of the other class that each person is ranked above
     v1 = (everyone[:, case] - rankdata(s[:, case], axis=1)) / n0
@@ -165,15 +167,15 @@ def detectable_auc(
     if min(cases, controls, tests) < 1:
         raise GenobenchError("detectable AUC: it needs cases, controls and a test")
     error = math.sqrt((cases + controls + 1) / (12 * cases * controls))
-    reach = float(norm.ppf(1 - (1 - level) / (2 * tests)) + norm.ppf(power))
+    reach = float(ndtri(1 - (1 - level) / (2 * tests)) + ndtri(power))
     return min(1.0, 0.5 + reach * error)
 
 
 def clopper_pearson(hits: float, n: int, *, level: float = LEVEL) -> tuple[float, float]:
     """Exact interval of a proportion (Clopper and Pearson, Biometrika 1934)."""
     tail = (1 - level) / 2
-    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits > 0 else 0.0
-    high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
+    low = float(betaincinv(hits, n - hits + 1, tail)) if hits > 0 else 0.0
+    high = float(betaincinv(hits + 1, n - hits, 1 - tail)) if hits < n else 1.0
     return low, high
 
 
@@ -185,7 +187,7 @@ def normal_interval(
     bounds: tuple[float, float] = (-math.inf, math.inf),
 ) -> Interval:
     """Interval with the normal interval ``value ± z sqrt(variance)``, clipped to ``bounds``."""
-    margin = float(norm.ppf((1 + level) / 2)) * math.sqrt(variance)
+    margin = float(ndtri((1 + level) / 2)) * math.sqrt(variance)
     low, high = (min(max(edge, bounds[0]), bounds[1]) for edge in (value - margin, value + margin))
     return Interval(value, low, high)
 

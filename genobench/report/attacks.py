@@ -9,8 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from scipy.stats import hypergeom
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import betaln
 
 from genobench.metrics.auc import detectable_auc
 from genobench.report.numerals import number
@@ -121,10 +124,18 @@ def chance_of(share: float, n: int, allowed: float) -> float:
     tail. It allows for the threshold, which rests on few people; Clopper and Pearson's interval
     over members does not.
     """
-    if n == 0:
-        return 1.0
     above, caught = math.floor(allowed * n + 1e-9), math.floor(share * n + 1e-9)
-    return float(hypergeom.sf(caught - 1, 2 * n, n, min(above + caught, 2 * n)))
+    if caught == 0:
+        return 1.0
+    drawn = min(above + caught, 2 * n)
+    members = np.arange(max(caught, drawn - n), min(n, drawn) + 1)
+    ways = _log_choose(n, members) + _log_choose(n, drawn - members) - _log_choose(2 * n, drawn)
+    return float(np.exp(ways).sum())
+
+
+def _log_choose(n: int, k: ArrayLike) -> Any:
+    """Logarithm of the number of ways to choose k of n."""
+    return -np.log1p(n) - betaln(n - np.asarray(k) + 1, np.asarray(k) + 1)
 
 
 def _alpha(tests: int) -> float:

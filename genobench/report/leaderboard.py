@@ -5,29 +5,25 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from genobench import bounded
 from genobench.errors import GenobenchError
 from genobench.generator import Card
 from genobench.registry import generators as installed
 from genobench.report import ablations, portrait, strength
 from genobench.report import page as site
 from genobench.report.collect import build, slug
+from genobench.report.cores import over_cores
 from genobench.report.markdown import index, page
 from genobench.report.numerals import significant
+from genobench.report.reading import paths_of, read_one, read_records
 from genobench.report.stats import Standing
 from genobench.report.tables import Row, Table, Tables
-from genobench.run.record import SCHEMA
 from genobench.task import MetricCard, TaskCard
 
-_KEY = re.compile(r"[\w-]*")  # it names files
 COLUMNS = (
     "data", "task", "model", "role", "metric", "better", "version", "n_seeds", "jobs_done",
     "jobs_asked", "value", "people_low", "people_high", "seeds_low", "seeds_high", "rank",
@@ -38,52 +34,21 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def read_records(folder: Path) -> list[dict[str, Any]]:
-    """All records below ``folder``, sorted by path.
-
-    Raises
-    ------
-    GenobenchError
-        Naming the file that is no record, or is one of another schema version.
-    """
-    return list(_by_path(folder).values())
-
-
-def _by_path(folder: Path) -> dict[Path, dict[str, Any]]:
-    """As `read_records`, with the files."""
-    if not folder.is_dir():
-        raise GenobenchError(f"{folder}: no such folder; records are made by `genobench run`")
-    return {path: _record(path) for path in sorted(folder.rglob("*.json"))}
-
-
-def _record(path: Path) -> dict[str, Any]:
-    try:
-        record = orjson.loads(bounded.read_bytes(path))
-    except (OSError, ValueError) as error:
-        raise GenobenchError(
-            f"{path}: not a record ({error}); delete it and run again to have it made anew"
-        ) from error
-    if not isinstance(record, dict) or not {"schema", "key", "job", "status"} <= set(record):
-        raise GenobenchError(f"{path}: not a record of genobench; move it elsewhere")
-    job = record["job"]
-    if not isinstance(job, dict) or not _KEY.fullmatch(str(job.get("data_key", ""))):
-        raise GenobenchError(f"{path}: not a record: no job with a data_key; move it elsewhere")
-    if record["schema"] != SCHEMA:
-        raise GenobenchError(
-            f"{path}: schema version {record['schema']}, this genobench reads {SCHEMA}; "
-            "use the genobench that wrote it, or run the job again"
-        )
-    return record
-
-
 def files(tables: Tables) -> dict[str, str]:
     """Text of every file of the leaderboards, by path below the folder; deterministic."""
     cards = {name: plugin.card for name, plugin in installed().items()}
-    made = {
-        "README.md": index(tables),
-        strength.FILE: strength.render(tables, cards),
-        site.FILE: site.render(tables, cards),
-    }
+    tables_and_text, html = over_cores(lambda make: make(tables, cards), [_texts, _html])
+    return tables_and_text | html
+
+
+def _html(tables: Tables, cards: Mapping[str, Card]) -> dict[str, str]:
+    """The page."""
+    return {site.FILE: site.render(tables, cards)}
+
+
+def _texts(tables: Tables, cards: Mapping[str, Card]) -> dict[str, str]:
+    """All but the page."""
+    made = {"README.md": index(tables), strength.FILE: strength.render(tables, cards)}
     if text := ablations.render(tables, cards):
         made[ablations.FILE] = text
     for block in tables.blocks:
@@ -223,13 +188,13 @@ def adopt(run: Path, folder: Path) -> list[Path]:
         When ``run`` holds no records.
     """
     source, kept = run / "records", folder / "records"
-    taken = _by_path(source)
+    taken = {path: read_one(path) for path in paths_of(source)}
     newer = {_identity(record) for record in taken.values()}
     if not newer:
         raise GenobenchError(f"{source}: no records there; has the run begun?")
     shown = {}  # by key, the portrait of a record that goes, and the sample it is of
     for path in sorted(kept.rglob("*.json")):
-        if _identity(record := _record(path)) in newer:
+        if _identity(record := read_one(path)) in newer:
             path.unlink()
             shown[path.stem] = path.with_suffix(portrait.SUFFIX), _sample(record)
     copied = []

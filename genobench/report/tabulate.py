@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import compress
-from operator import itemgetter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from genobench.generator import Card
+from genobench.report.estimates import COLUMNS, Estimates, Floats, side_by_side
 from genobench.report.named import ROLES, role_of, title_of
 from genobench.report.scale import ABOVE, MEMORISING, Rescaled, rescale
 from genobench.report.stats import Summary, standings, summarise
@@ -16,11 +17,8 @@ from genobench.report.tables import Cell, Cost, Record, Row, Table
 from genobench.task import MetricCard, TaskCard
 
 Jobs = Mapping[str, Mapping[int, Record]]  # by model and training seed
-Columns = Sequence[tuple[Any, ...]]  # over seeds: values, lows, highs, versions, people
-ABSENT: Columns = ((),) * 5
+ABSENT: Floats = np.empty((len(COLUMNS), 0))
 DRAWS = 10_000  # behind the interval of a rank
-_parts = itemgetter("value", "low", "high", "version", "n")
-_UNSAID = {"version": 1, "n": 0}  # by records of before there were such fields
 
 
 def tabulate(
@@ -55,7 +53,7 @@ def tabulate(
     floor = next((f for f in task.floors if done.get(f)), "")
     ceiling = next((m for m in sorted(jobs) if done[m] and roles[m] == "ceiling"), "")
     metrics, notes = tuple(task.metrics.values()), list(common)
-    measured = {m: _measured(entries) for m, entries in scored.items()}
+    measured = {m: side_by_side(filter(None, entries)) for m, entries in scored.items()}
     cells: dict[str, dict[str, Cell]] = {m: {} for m in jobs}
     for metric in metrics:
         sums, stale = _summaries(metric, measured)
@@ -66,7 +64,7 @@ def tabulate(
         places = standings(entrants, metric, draws=DRAWS if metric.headline else 0)
         scaled = _rescaled(sums, metric, floor, ceiling, roles)
         for m in jobs:
-            people = max(measured[m].get(metric.name, ABSENT)[-1], default=0)
+            people = int(np.nan_to_num(measured[m].get(metric.name, ABSENT)[-1]).max(initial=0))
             cells[m][metric.name] = Cell(sums[m], scaled[m], places.get(m), people)
     for what, name in (("floor", floor), ("ceiling", ceiling)):
         if not name:
@@ -81,10 +79,10 @@ def tabulate(
     return Table(block, task, metrics, tuple(rows), floor, ceiling, tuple(notes))
 
 
-def metrics_of(record: Record, task: str) -> Mapping[str, Any] | None:
+def metrics_of(record: Record, task: str) -> Estimates | None:
     """What a task measured; None where it was not asked or failed."""
-    entry: Mapping[str, Any] = record.get("scores", {}).get(task, {})
-    return entry.get("metrics")
+    metrics = record.get("scores", {}).get(task, {}).get("metrics")
+    return None if metrics is None else Estimates.of(metrics)
 
 
 def _order(row: Row, headline: str) -> tuple[int, float, str]:
@@ -92,37 +90,18 @@ def _order(row: Row, headline: str) -> tuple[int, float, str]:
     return ROLES.index(row.role), standing.rank if standing else math.inf, row.model
 
 
-def _measured(entries: Iterable[Mapping[str, Any] | None]) -> dict[str, Columns]:
-    """By metric, its estimates at all seeds that have it.
-
-    Records hold a hundred estimates each, so those of the same metrics are read in one sweep.
-    """
-    alike: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
-    for entry in filter(None, entries):
-        alike.setdefault(tuple(entry), []).append(entry)
-    found: dict[str, list[tuple[Any, ...]]] = {}
-    for names, group in alike.items():
-        try:
-            rows = [list(map(_parts, entry.values())) for entry in group]
-        except KeyError:
-            rows = [[_parts(_UNSAID | estimate) for estimate in entry.values()] for entry in group]
-        for name, of_metric in zip(names, zip(*rows, strict=True), strict=True):
-            found.setdefault(name, []).extend(of_metric)
-    return {name: tuple(zip(*parts, strict=True)) for name, parts in found.items()}
-
-
 def _summaries(
-    metric: MetricCard, measured: Mapping[str, Mapping[str, Columns]]
+    metric: MetricCard, measured: Mapping[str, Mapping[str, Floats]]
 ) -> tuple[dict[str, Summary], list[str]]:
     """Summary of one metric by model, and the models whose values are of another version."""
     summaries, stale = {}, []
     for model in sorted(measured):
-        *ends, versions, _ = measured[model].get(metric.name, ABSENT)
-        if set(versions) - {metric.version}:
+        columns = measured[model].get(metric.name, ABSENT)
+        same = columns[3] == metric.version
+        if not same.all():
             stale.append(model)
-            kept = [v == metric.version for v in versions]
-            ends = [tuple(compress(end, kept)) for end in ends]
-        summaries[model] = summarise(*ends)
+            columns = columns[:, same]
+        summaries[model] = summarise(*columns[:3])
     return summaries, stale
 
 

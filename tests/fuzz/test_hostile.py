@@ -29,6 +29,7 @@ from genobench.errors import GenobenchError
 from genobench.registry import find_generator
 from genobench.report import leaderboard
 from genobench.report.plain import align, listing, visible, wrap
+from genobench.report.reading import read_records
 from genobench.run import merging, record
 from genobench.run.store import Store, read_record
 from genobench.run.worker import stored_sample
@@ -196,7 +197,7 @@ def test_data_key_is_no_path(tmp_path: Path, key: str) -> None:
         merging.merge([tmp_path / "theirs"], tmp_path / "ours")
     if key:  # tables of files that were judged from outside have none
         with pytest.raises(GenobenchError, match="data_key"):
-            leaderboard.read_records(path.parent)
+            read_records(path.parent)
     assert not (tmp_path / "ours").exists()
 
 

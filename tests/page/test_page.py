@@ -22,6 +22,7 @@ from genobench.report.learning import DRAWN
 from genobench.report.page import code_spans, policy, render
 from genobench.report.page_plots import curves, forest, forest_scale
 from genobench.report.page_views import row_flags
+from genobench.report.reading import read_records
 from genobench.report.svg import Scale, labels, ticks
 from genobench.report.tables import Tables
 
@@ -312,7 +313,7 @@ def test_scale_does_not_leave_its_ends() -> None:
 
 def test_twenty_models_on_six_data_sets_stay_small_and_quick() -> None:
     """Below 5 MB, built in seconds (20 s are allowed), from five seeds and full records."""
-    kept = leaderboard.read_records(COMMITTED / "records" / "default-smoke")
+    kept = read_records(COMMITTED / "records" / "default-smoke")
     latest = {r["job"]["model"]: r for r in kept if r["status"] == "ok"}
     models = list(latest)[:20]
     many = [
