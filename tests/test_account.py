@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from genobench.data import account, kinship
+from genobench.data import account
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_relatives_are_told(found: dict[str, object], line: str) -> None:
 
 def test_families_by_id_are_told_where_kinship_says_nothing() -> None:
     """The warning keeps the reason, what to do, and that families by id stay together."""
-    reason = f"more than {kinship.MOST_PEOPLE} people: name a column of families with --group"
+    reason = "312 independent SNPs, KING needs 500"
     found = {"method": "none", "reason": reason, "family_ids": {"used": True, "families": 12}}
     line = account.relatives_line(found)
     assert line.startswith("warning: relatives were not looked for")

@@ -162,16 +162,12 @@ def test_planted_relatives_are_found_across_tiles(monkeypatch: pytest.MonkeyPatc
 
 
 def test_kinship_is_skipped_with_a_reason() -> None:
-    """Too few independent SNPs; too many people."""
+    """Too few independent SNPs."""
     g, _ = _people(100, 300)
     variants = pd.DataFrame({"chrom": "1", "pos": np.arange(300)})
     few = kinship.find_families(g, variants)
     assert few.summary["method"] == "none"
     assert "independent SNPs, KING needs 500" in few.summary["reason"]
-    many = np.zeros((kinship.MOST_PEOPLE + 1, 0), dtype=np.int8)
-    crowd = kinship.find_families(many, variants.iloc[:0])
-    assert "--group" in crowd.summary["reason"]
-    assert len(set(crowd.group.tolist())) == len(many)
 
 
 def test_a_component_of_everybody_falls_back_to_closer_degrees(

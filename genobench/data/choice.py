@@ -121,7 +121,7 @@ def _own(
     population: NDArray[Any] | None,
 ) -> Candidates:
     """The best SNPs of a file larger than memory, by association in its training people."""
-    group, relatives = groups.of_source(spec, source, labels)
+    group, relatives = groups.of_source(spec, source, labels, say)
     split = _split(spec, labels.trait, group, population)
     count = _component_count(spec)
     found, components = streamed.associated(
@@ -173,7 +173,7 @@ def _external(
     selection = {"source": "external", "summary_statistics": matched.counts}
     found = Candidates(None, None, None, None, {}, selection, ranking, matched.association)
     if spec.clump_r2 is not None and _too_many(labels, wanted):  # LD is of training people
-        group, relatives = groups.of_source(spec, source, labels)
+        group, relatives = groups.of_source(spec, source, labels, say)
         split = _split(spec, labels.trait, group, population)
         found = replace(found, split=split, group=group, relatives=relatives)
     return _narrowed(spec, source, labels, found, wanted)
@@ -213,6 +213,7 @@ def settle_split(
     candidates: Candidates,
     cohort: Cohort,
     rows: Any,
+    say: Callable[[str], None],
 ) -> tuple[SplitIndices, NDArray[Any], dict[str, Any]]:
     """Split of the people that quality control left.
 
@@ -235,10 +236,10 @@ def settle_split(
     if labels.group is not None:
         group, relatives = groups.named(spec, labels.group[rows])
     elif candidates.columns is None:
-        group, relatives = groups.found(cohort.genotypes, cohort.variants, cohort.samples)
+        group, relatives = groups.found(cohort.genotypes, cohort.variants, cohort.samples, say)
     else:
         left = Labels(labels.people[rows], cohort.trait, labels.covariates[rows], None, {})
-        group, relatives = groups.of_source(spec, source, left)
+        group, relatives = groups.of_source(spec, source, left, say)
     population = cohort.samples["population"].to_numpy() if spec.train_population else None
     return _split(spec, cohort.trait, group, population), group, relatives
 

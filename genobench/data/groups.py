@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,26 +12,52 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from genobench.cohort import Genotypes
-from genobench.data import kinship
+from genobench.data import cache, kinship, kinship_planes
+from genobench.data.journal import Journal
 from genobench.data.labels import NOBODY, Labels
 from genobench.data.prepare import DataSpec
 from genobench.data.source import Source, spaced
 
 SPACED = 10_000  # SNPs read from a file, evenly spaced, to find relatives
+PAIRS_VERSION = 1  # raise when the same people and files would give other relatives
+Say = Callable[[str], None]
 
 
 def of_source(
-    spec: DataSpec, source: Source, labels: Labels
+    spec: DataSpec, source: Source, labels: Labels, say: Say
 ) -> tuple[NDArray[Any], dict[str, Any]]:
     """Groups of people whose genotypes are not loaded as a whole."""
     if labels.group is not None:
         return named(spec, labels.group)
-    samples = source.samples.iloc[labels.people]
-    if len(labels.people) > kinship.MOST_PEOPLE:
-        nothing = np.zeros((len(labels.people), 0), dtype=np.int8)
-        return found(nothing, source.variants.iloc[:0], samples)
-    some = source.read(labels.people, spaced(len(source.variants), SPACED))
-    return found(some.genotypes, some.variants, samples)
+    samples, columns = source.samples.iloc[labels.people], spaced(len(source.variants), SPACED)
+    if len(labels.people) <= kinship.MOST_PEOPLE:
+        some = source.read(labels.people, columns)
+        return found(some.genotypes, some.variants, samples, say)
+    thin = source.read(_thinned(labels.people), columns)
+    families = kinship_planes.find_families(
+        len(labels.people),
+        thin.genotypes,
+        thin.variants,
+        lambda chosen: source.read(labels.people, columns[chosen]).genotypes,
+        journal=_journal(source, labels),
+        say=say,
+    )
+    return _joined(families, samples)
+
+
+def _thinned(people: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Some of very many, from whom SNPs are chosen."""
+    return people[:: max(1, len(people) // kinship_planes.THIN)]
+
+
+def _journal(source: Source, labels: Labels) -> Journal | None:
+    """Journal of the same files and people; none for what is in memory anyway."""
+    identity = source.identity()
+    if identity is None:
+        return None
+    key = hashlib.sha256(json.dumps([PAIRS_VERSION, identity]).encode())
+    key.update(np.ascontiguousarray(labels.people).tobytes())
+    return Journal(cache.folder() / "relatives" / key.hexdigest()[:24])
 
 
 def named(spec: DataSpec, names: NDArray[Any]) -> tuple[NDArray[Any], dict[str, Any]]:
@@ -54,9 +83,26 @@ def _coded(names: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def found(
-    genotypes: Genotypes, variants: pd.DataFrame, samples: pd.DataFrame
+    genotypes: Genotypes, variants: pd.DataFrame, samples: pd.DataFrame, say: Say
 ) -> tuple[NDArray[Any], dict[str, Any]]:
     """Families by kinship, joined with those that share a family id."""
-    families = kinship.find_families(genotypes, variants)
+    n = len(genotypes)
+    if n > kinship.MOST_PEOPLE:
+        families = kinship_planes.find_families(
+            n,
+            genotypes[_thinned(np.arange(n))],
+            variants,
+            lambda chosen: genotypes[:, chosen],
+            say=say,
+        )
+    else:
+        families = kinship.find_families(genotypes, variants)
+    return _joined(families, samples)
+
+
+def _joined(
+    families: kinship.Families, samples: pd.DataFrame
+) -> tuple[NDArray[Any], dict[str, Any]]:
+    """With those who share a family id."""
     group, joined = kinship.with_family_ids(families.group, samples["fid"].to_numpy())
     return group, {**families.summary, "family_ids": joined}

@@ -5,6 +5,7 @@ Manichaikul et al. 2010, equation 11 in the form 1/2 - 1/4 sum (g_i - g_j)^2 / m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from genobench.data.clump import clump
 BANDS = (0.0442, 0.0884, 0.177)  # third, second, first degree and closer
 LEAST_INDEPENDENT = 500
 MOST_INDEPENDENT = 2_000
-MOST_PEOPLE = 20_000
+MOST_PEOPLE = 20_000  # in tiles of floats; of more, `kinship_planes` looks at every pair
 LARGEST_SHARE = 0.1
 PRUNE_R2 = 0.1
 TILE = 2_048
@@ -123,22 +124,31 @@ def independent_variants(
 def find_families(genotypes: Genotypes, variants: pd.DataFrame) -> Families:
     """Connected components of relatives, to the third degree where the SNPs can tell.
 
-    Skipped, with the reason in the summary, above `MOST_PEOPLE` people (name a group column
-    instead) and below `LEAST_INDEPENDENT` independent SNPs, where KING is mostly noise. When one
-    component would hold more than a tenth of the people, as chance and population structure can
-    make it, the next closer degree is used.
+    Skipped, with the reason in the summary, below `LEAST_INDEPENDENT` independent SNPs, where KING
+    is mostly noise. Above `MOST_PEOPLE` people use `genobench.data.kinship_planes.find_families`.
     """
     n = len(genotypes)
-    alone = np.arange(n, dtype=np.int64)
-    if n > MOST_PEOPLE:
-        reason = f"more than {MOST_PEOPLE} people: name a column of families with --group"
-        return Families(alone, {"method": "none", "reason": reason})
     chosen = independent_variants(genotypes, variants)
     if len(chosen) < LEAST_INDEPENDENT:
         reason = f"{len(chosen)} independent SNPs, KING needs {LEAST_INDEPENDENT}"
-        return Families(alone, {"method": "none", "reason": reason})
+        return Families(np.arange(n, dtype=np.int64), {"method": "none", "reason": reason})
     pairs, kinship = related_pairs(np.ascontiguousarray(genotypes[:, chosen]))
-    for threshold in BANDS:
+    return grouped(n, pairs, kinship, BANDS, len(chosen))
+
+
+def grouped(
+    n: int,
+    pairs: NDArray[np.int64],
+    kinship: NDArray[np.float32],
+    bands: Sequence[float],
+    snps: int,
+) -> Families:
+    """Connected components of the pairs above the first of ``bands``, ascending.
+
+    When one component would hold more than a tenth of the people, as chance and population
+    structure can make it, the next closer degree is used.
+    """
+    for threshold in bands:
         group = components(n, pairs[kinship > threshold])
         largest = int(np.bincount(group).max(initial=0))
         if largest <= max(LARGEST_SHARE * n, 2):
@@ -148,7 +158,7 @@ def find_families(genotypes: Genotypes, variants: pd.DataFrame) -> Families:
         group,
         {
             "method": "KING-robust",
-            "independent_snps": len(chosen),
+            "independent_snps": snps,
             "threshold": threshold,
             "pairs": int((kinship > threshold).sum()),
             "people_with_relatives": int(sizes[sizes > 1].sum()),

@@ -223,7 +223,9 @@ def _chosen(
             loaded = _loaded(opened, labels, candidates, population, truth)
             cohort, checked = _controlled(loaded, labels, say)
             rows = cohort.samples[ROW].to_numpy()
-            settled = choice.settle_split(spec, opened.source, labels, candidates, cohort, rows)
+            settled = choice.settle_split(
+                spec, opened.source, labels, candidates, cohort, rows, say
+            )
             found = _selected(spec, cohort, labels.covariates[rows], settled[0], candidates)
             return _Chosen(cohort, checked, *settled, *found)
         except TooFewSnpsError:

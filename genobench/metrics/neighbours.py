@@ -9,17 +9,14 @@ same answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numba import config, njit, types
-from numba.extending import intrinsic
+from numba import njit
 from numpy.typing import NDArray
 
+from genobench.bits import in_threads, ones
 from genobench.cohort import Genotypes
 from genobench.errors import GenobenchError
 
@@ -29,7 +26,6 @@ CUDA_PAIRS = 1 << 28  # fewer are done before a device is awake
 FAR = np.int32(np.iinfo(np.int32).max)
 
 Device = Literal["auto", "cpu", "cuda"]
-T = TypeVar("T")
 
 
 class Found(NamedTuple):
@@ -146,7 +142,7 @@ def nearest(
         out = distances[rows], indices[rows]
         _search(q.words[rows], columns, _block(b), skip, *out, none, none)
 
-    _in_threads(part, q.n)
+    in_threads(part, q.n)
     return Found(distances, indices)
 
 
@@ -209,7 +205,7 @@ def _both(q: Codes, b: Codes, k: int, *, exclude_self: bool) -> tuple[Found, Fou
         return back, who + rows.start
 
     # the triangle leaves less and less to later rows: more slices than threads even that out
-    found = _in_threads(part, q.n, slices=8 if exclude_self else 1)
+    found = in_threads(part, q.n, slices=8 if exclude_self else 1)
     back, who = found[0]
     for later, whom in found[1:]:
         nearer = later < back
@@ -245,27 +241,6 @@ def _on_cuda(device: Device, pairs: int) -> bool:
 def _block(base: Codes) -> int:
     """People of the base that are visited together."""
     return max(16, BLOCK_BYTES // (8 * base.words.shape[1]))
-
-
-def _in_threads(part: Callable[[slice], T], n: int, *, slices: int = 1) -> list[T]:
-    """``part`` of each slice of ``n`` rows, ``slices`` for each of the threads numba was given."""
-    threads = max(1, min(config.NUMBA_NUM_THREADS, n // 64))
-    edges = np.linspace(0, n, threads * slices + 1).astype(int).tolist()
-    rows = [slice(a, b) for a, b in pairwise(edges)]
-    if threads == 1:
-        return [part(r) for r in rows]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(part, rows))
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _ones(_context: Any, _word: Any) -> Any:
-    """Number of ones in a word: the processor's own instruction (numba offers none)."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.ctpop(arguments[0])
-
-    return types.uint64(types.uint64), generate
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
@@ -324,10 +299,10 @@ def _rows(four: Any, columns: Any, first: int, d0: Any, d1: Any, d2: Any, d3: An
         w2, w3 = columns[w + 2, first : first + d0.size], columns[w + 3, first : first + d0.size]
         for j in range(d0.size):
             p, q, r, s = w0[j], w1[j], w2[j], w3[j]
-            d0[j] += np.int64(_ones(a0 ^ p) + _ones(a1 ^ q) + _ones(a2 ^ r) + _ones(a3 ^ s))
-            d1[j] += np.int64(_ones(b0 ^ p) + _ones(b1 ^ q) + _ones(b2 ^ r) + _ones(b3 ^ s))
-            d2[j] += np.int64(_ones(c0 ^ p) + _ones(c1 ^ q) + _ones(c2 ^ r) + _ones(c3 ^ s))
-            d3[j] += np.int64(_ones(e0 ^ p) + _ones(e1 ^ q) + _ones(e2 ^ r) + _ones(e3 ^ s))
+            d0[j] += np.int64(ones(a0 ^ p) + ones(a1 ^ q) + ones(a2 ^ r) + ones(a3 ^ s))
+            d1[j] += np.int64(ones(b0 ^ p) + ones(b1 ^ q) + ones(b2 ^ r) + ones(b3 ^ s))
+            d2[j] += np.int64(ones(c0 ^ p) + ones(c1 ^ q) + ones(c2 ^ r) + ones(c3 ^ s))
+            d3[j] += np.int64(ones(e0 ^ p) + ones(e1 ^ q) + ones(e2 ^ r) + ones(e3 ^ s))
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]

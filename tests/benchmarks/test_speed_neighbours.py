@@ -17,6 +17,7 @@ from numba import config, njit
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from genobench import bits
 from genobench.metrics import neighbours
 from genobench.metrics.neighbours import encode, minimum, mutual, nearest
 from genobench.metrics.neighbours_product import nearest_by_product
@@ -37,7 +38,7 @@ def limit(words: Any, rounds: int) -> Any:
     for r in range(rounds):
         other = np.uint64(r * 0x9E3779B9)
         for j in range(words.size):
-            total += neighbours._ones(words[j] ^ other)
+            total += bits.ones(words[j] ^ other)
     return total
 
 
@@ -67,9 +68,7 @@ def test_near_the_limit_and_far_from_brute_force(
     few = cohorts[0][:FEW].astype(np.float64)
     threads = config.NUMBA_NUM_THREADS
     seconds = best_in_turn(
-        lambda: neighbours._in_threads(
-            lambda rows: limit(words, rows.stop - rows.start), LIMIT_ROUNDS
-        ),
+        lambda: bits.in_threads(lambda rows: limit(words, rows.stop - rows.start), LIMIT_ROUNDS),
         lambda: minimum(q, b),
         lambda: nearest(q, b, K),
         lambda: mutual(q, b),
