@@ -12,9 +12,9 @@ from genobench.data import account
     [
         (
             {"method": "KING-robust", "people_with_relatives": 1200, "families": 431,
-             "independent_snps": 1876, "family_ids": {"used": False}},
-            "relatives: 1,200 people in 431 families, by kinship at 1,876 independent SNPs, are "
-            "kept in one part each",
+             "threshold": 0.0884, "independent_snps": 1876, "family_ids": {"used": False}},
+            "relatives: 1,200 people in 431 families, to the second degree by kinship at 1,876 "
+            "independent SNPs, are kept in one part each",
         ),
         (
             {"method": "none", "reason": "asked for, or the data set's default"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from genobench.data.kinship import DEGREES
 from genobench.data.quality_report import QualityReport, Step
 from genobench.data.split import PARTS, Split
 
@@ -47,8 +48,8 @@ def relatives_line(found: Mapping[str, Any]) -> str:
     if method == "KING-robust":
         return (
             f"relatives: {found['people_with_relatives']:,} people in {found['families']:,} "
-            f"families, by kinship at {found['independent_snps']:,} independent SNPs, are kept in "
-            "one part each"
+            f"families, to the {DEGREES[found['threshold']]} degree by kinship at "
+            f"{found['independent_snps']:,} independent SNPs, are kept in one part each"
         )
     if method != "none":
         return (

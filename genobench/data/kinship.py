@@ -18,7 +18,8 @@ from scipy.sparse.csgraph import connected_components
 from genobench.cohort import MISSING, Genotypes
 from genobench.data.clump import clump
 
-BANDS = (0.0442, 0.0884, 0.177)  # third, second, first degree and closer
+DEGREES = {0.0442: "third", 0.0884: "second", 0.177: "first"}  # kinship above is that, or closer
+BANDS = tuple(DEGREES)
 LEAST_INDEPENDENT = 500
 MOST_INDEPENDENT = 2_000
 MOST_PEOPLE = 20_000  # in tiles of floats; of more, `kinship_planes` looks at every pair
