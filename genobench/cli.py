@@ -313,7 +313,7 @@ def _merge(parser: Parser) -> None:
 
 def _tune(parser: Parser) -> None:
     add = parser.add_argument
-    add("model", type=arguments.models, metavar="MODEL", help="name or file.py:Class, or several")
+    add("model", type=arguments.models, metavar="MODEL[,MODEL]", help="name or file.py:Class")
     add("--trials", type=arguments.positive, default=20, metavar="N",
         help="of each model, the first with the plain settings (default: 20)")  # fmt: skip
     add("--seconds", type=arguments.duration, metavar="1h",
