@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +122,47 @@ def test_errors_of_shared_work_arrive(monkeypatch: pytest.MonkeyPatch, culprit: 
         over_cores(work, range(2))
 
 
+def test_nothing_more_begins_after_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits in the queue of a child is left."""
+    monkeypatch.setattr(environment, "cores", lambda: 2)
+
+    def work(i: int) -> None:
+        if i == 0:
+            raise GenobenchError("the first")
+        time.sleep(0.2)
+        (tmp_path / str(i)).touch()
+
+    with pytest.raises(GenobenchError, match="the first"):
+        over_cores(work, range(40))
+    assert len(list(tmp_path.iterdir())) < 8
+
+
+def test_children_end_with_their_parent(tmp_path: Path) -> None:
+    """One that is killed leaves nobody behind."""
+    code = (
+        "import os, time\n"
+        "from genobench.report.cores import over_cores\n"
+        "from genobench.run import environment\n"
+        "environment.cores = lambda: 2\n"
+        "over_cores(lambda i: (print(os.getpid(), flush=True), time.sleep(60)), range(2))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        pids = {int(run.stdout.readline()) for _ in range(2)}
+        assert run.pid in pids
+        run.kill()
+    (child,) = pids - {run.pid}
+    ended = time.monotonic() + 10
+    while Path(f"/proc/{child}").exists() and time.monotonic() < ended:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{child}").exists()
+
+
 def test_killed_share_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A child that dies takes nothing with it in silence."""
     monkeypatch.setattr(environment, "cores", lambda: 2)
     here = os.getpid()
-    with pytest.raises(GenobenchError, match="was killed"):
+    with pytest.raises(GenobenchError, match="has died"):
         over_cores(lambda _: os.getpid() == here or os._exit(9), range(2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from genobench.data.prepare import DataSpec
 from genobench.data.source import Source, spaced
 
 SPACED = 10_000  # SNPs read from a file, evenly spaced, to find relatives
-PAIRS_VERSION = 1  # raise when the same people and files would give other relatives
+READ = 1_000  # of them at a time: a file is read for everybody
 Say = Callable[[str], None]
 
 
@@ -33,13 +34,14 @@ def of_source(
     if len(labels.people) <= kinship.MOST_PEOPLE:
         some = source.read(labels.people, columns)
         return found(some.genotypes, some.variants, samples, say)
-    thin = source.read(_thinned(labels.people), columns)
+    few = _thinned(labels.people)
+    parts = np.split(columns, range(READ, len(columns), READ))
     families = kinship_planes.find_families(
         len(labels.people),
-        thin.genotypes,
-        thin.variants,
+        np.hstack([source.read(few, part).genotypes for part in parts]),
+        source.variants.iloc[columns],
         lambda chosen: source.read(labels.people, columns[chosen]).genotypes,
-        journal=_journal(source, labels),
+        journal=partial(_journal, source, labels),
         say=say,
     )
     return _joined(families, samples)
@@ -50,12 +52,12 @@ def _thinned(people: NDArray[np.int64]) -> NDArray[np.int64]:
     return people[:: max(1, len(people) // kinship_planes.THIN)]
 
 
-def _journal(source: Source, labels: Labels) -> Journal | None:
-    """Journal of the same files and people; none for what is in memory anyway."""
+def _journal(source: Source, labels: Labels, recipe: list[Any]) -> Journal | None:
+    """Journal of the same files, people and ``recipe``; none for what is in memory anyway."""
     identity = source.identity()
     if identity is None:
         return None
-    key = hashlib.sha256(json.dumps([PAIRS_VERSION, identity]).encode())
+    key = hashlib.sha256(json.dumps([identity, recipe]).encode())
     key.update(np.ascontiguousarray(labels.people).tobytes())
     return Journal(cache.folder() / "relatives" / key.hexdigest()[:24])
 

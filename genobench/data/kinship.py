@@ -23,6 +23,7 @@ BANDS = tuple(DEGREES)
 LEAST_INDEPENDENT = 500
 MOST_INDEPENDENT = 2_000
 MOST_PEOPLE = 20_000  # in tiles of floats; of more, `kinship_planes` looks at every pair
+MANY_VERSION = 1  # raise when more people than that would be put together otherwise
 LARGEST_SHARE = 0.1
 PRUNE_R2 = 0.1
 TILE = 2_048

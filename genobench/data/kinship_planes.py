@@ -11,8 +11,8 @@ are missing in either.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,9 +38,14 @@ STRETCHES = 20  # in which the pairs are gone through
 BLOCK_BYTES = 1 << 18  # base people visited together: a quarter of a common L2 cache
 SLACK = 0.02  # of kinship, by which 5 % of missing calls can mislead the screening
 TWO = np.uint64(2)
-SURE = 4.0  # standard errors: 1 in 30,000 pairs of strangers is looked at twice
+SURE = 3.5  # standard errors, by which few pairs of strangers are looked at twice
+LEAST_CALLED = 0.8  # of the SNPs; who has fewer looks like others who have
+ROWS = 128  # people whose pairs are looked at twice together: what bounds memory
+PAIRS_VERSION = 1  # raise when the same people and SNPs would give other pairs
 
 Words = NDArray[np.uint64]
+Pairs = tuple[NDArray[np.int64], NDArray[np.float32]]
+NOBODY: Pairs = (np.zeros((0, 2), np.int64), np.zeros(0, np.float32))
 Read = Callable[[NDArray[np.int64]], Genotypes]
 Say = Callable[[str], None]
 
@@ -55,10 +60,13 @@ class Planes:
         (n, 3, ceil(m / 64)) uint64: [g >= 1] and [g >= 2] with missing calls filled in, and called.
     het
         (n,) int64 heterozygous SNPs, filled-in ones among them.
+    known
+        (n,) called at `LEAST_CALLED` of the SNPs.
     """
 
     words: Words
     het: NDArray[np.int64]
+    known: NDArray[np.bool_]
 
 
 def encode(read: Read, chosen: NDArray[np.int64], n: int) -> Planes:
@@ -71,57 +79,54 @@ def encode(read: Read, chosen: NDArray[np.int64], n: int) -> Planes:
     """
     width = -(-len(chosen) // 64)
     bits = np.zeros((n, 3, 8 * width), np.uint8)
-    het = np.zeros(n, np.int64)
+    het, calls = np.zeros(n, np.int64), np.zeros(n, np.int64)
     for start in range(0, len(chosen), COLUMNS):
         genotypes = read(chosen[start : start + COLUMNS])
         called = genotypes != MISSING
+        calls += called.sum(axis=1)
         counts = np.stack([(genotypes == g).sum(axis=0) for g in range(3)])
         genotypes = np.where(called, genotypes, counts.argmax(axis=0).astype(np.int8))
         het += (genotypes == 1).sum(axis=1)
         bytes_ = slice(start // 8, start // 8 - (-genotypes.shape[1] // 8))
         for plane, bit in enumerate((genotypes >= 1, genotypes >= 2, called)):
             bits[:, plane, bytes_] = np.packbits(bit, axis=1)
-    return Planes(bits.reshape(n, 24 * width).view(np.uint64).reshape(n, 3, width), het)
+    words = bits.reshape(n, 24 * width).view(np.uint64).reshape(n, 3, width)
+    return Planes(words, het, calls >= LEAST_CALLED * len(chosen))
 
 
 def related_pairs(
     people: Planes, *, least: float, journal: Journal | None = None, say: Say = lambda _: None
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+) -> Pairs:
     """Pairs (i < j) whose kinship exceeds ``least``: (pairs, 2) and their kinship.
 
     Where there is a ``journal``, what is finished is kept in it, and not done again.
     """
     n = len(people.het)
     columns = np.ascontiguousarray(people.words[:, :2].reshape(n, -1).T)
-    pairs, values, done = [np.zeros((0, 2), np.int64)], [np.zeros(0, np.float32)], 0
+    parts, done = [NOBODY], 0
     for end, found in journal.stretches() if journal is not None else ():
-        pairs.append(found["pairs"])
-        values.append(found["kinship"])
+        parts.append((found["pairs"], found["kinship"]))
         done = end
-    for end in _stretches(n):
-        if end <= done:
-            continue
-        near = _near(people, columns, done, end, least - SLACK)
-        kinship = _exact(people.words, near)
-        related = kinship > least
-        pairs.append(near[related])
-        values.append(kinship[related])
+    for end in (end for end in _stretches(n) if end > done):
+        parts.append(_related(people, columns, done, end, least))
         if journal is not None:
-            journal.keep(done, end, {"pairs": pairs[-1], "kinship": values[-1]})
+            journal.keep(done, end, dict(zip(("pairs", "kinship"), parts[-1], strict=True)))
         done = end
         share = 1 - ((n - end) / n) ** 2
         say(f"relatives: {share:.0%} of {n * (n - 1) // 2:,} pairs of people compared")
-    return np.concatenate(pairs), np.concatenate(values)
+    return _joined(parts)
 
 
 def find_families(
     n: int, thin: Genotypes, variants: pd.DataFrame, read: Read, *,
-    journal: Journal | None = None, say: Say = lambda _: None,
+    journal: Callable[[list[Any]], Journal | None] = lambda _: None, say: Say = lambda _: None,
 ) -> Families:  # fmt: skip
     """Connected components of relatives among very many people.
 
-    It begins with the farthest degree that chance among so many strangers cannot feign: with
-    `MOST_INDEPENDENT` SNPs the second. As `genobench.data.kinship.find_families` otherwise.
+    It begins with the farthest degree that chance among so many strangers cannot feign: from some
+    3,000 common SNPs on the second, from some 700 on the first. Whoever was called at less than
+    `LEAST_CALLED` of them is compared with nobody, and counted in the summary. As
+    `genobench.data.kinship.find_families` otherwise.
 
     Parameters
     ----------
@@ -131,6 +136,8 @@ def find_families(
         (some, m) genotypes of some of them, at all ``variants``.
     read
         Gives (n, columns) genotypes of everybody at the columns of ``variants`` it is asked for.
+    journal
+        Makes the journal of a search for these people that depends on what it is given (JSON).
     """
     chosen = independent_variants(thin, variants, most=MOST_INDEPENDENT)
     noise = chance(thin[:, chosen])
@@ -141,8 +148,12 @@ def find_families(
         return Families(alone, {"method": "none", "reason": reason})
     say(f"relatives: comparing {n:,} people at {len(chosen):,} independent SNPs")
     people = encode(read, chosen, n)
-    pairs, kinship = related_pairs(people, least=bands[0], journal=journal, say=say)
-    return grouped(n, pairs, kinship, bands, len(chosen))
+    kept = journal([PAIRS_VERSION, bands[0], chosen.tolist()])
+    pairs, kinship = related_pairs(people, least=bands[0], journal=kept, say=say)
+    families = grouped(n, pairs, kinship, bands, len(chosen))
+    return replace(
+        families, summary={**families.summary, "not_compared": int((~people.known).sum())}
+    )
 
 
 def chance(genotypes: Genotypes) -> float:
@@ -165,28 +176,36 @@ def _stretches(n: int) -> list[int]:
     return sorted({round(end) for end in np.ceil(n * (1 - np.sqrt(1 - shares)))})
 
 
-def _near(people: Planes, columns: Words, first: int, end: int, least: float) -> NDArray[np.int64]:
-    """Pairs (i < j), ``first`` <= i < ``end``, whose screened kinship exceeds ``least``."""
-    n, width = len(people.het), people.words.shape[2]
+def _related(people: Planes, columns: Words, first: int, end: int, least: float) -> Pairs:
+    """Pairs (i < j), ``first`` <= i < ``end``, whose kinship exceeds ``least``, in order."""
+    width = people.words.shape[2]
     block = max(16, BLOCK_BYTES // (16 * width))
-    most = (2 - 4 * least) * people.het  # squared differences at which kinship is ``least``
+    # squared differences at which the screened kinship is as small
+    most = np.where(people.known, (2 - 4 * (least - SLACK)) * people.het, 0.0)
 
-    def part(rows: slice) -> NDArray[np.int64]:
-        start, stop = first + rows.start, first + rows.stop
-        queries = people.words[start:stop, :2].reshape(stop - start, 2 * width)
-        room = 1024
-        while True:
-            found = np.empty((room, 2), np.int64)
-            count = _screen(np.ascontiguousarray(queries), columns, start, most, block, found)
-            if count <= room:
-                return found[:count]
-            room = int(count)
+    def part(rows: slice) -> Pairs:
+        found, room = [NOBODY], 1024
+        for start in range(first + rows.start, first + rows.stop, ROWS):
+            stop = min(start + ROWS, first + rows.stop)
+            queries = np.ascontiguousarray(people.words[start:stop, :2])
+            queries = queries.reshape(stop - start, 2 * width)
+            near = np.empty((room, 2), np.int64)
+            count = _screen(queries, columns, start, most, block, near)
+            if count > room:
+                room = int(count)
+                near = np.empty((room, 2), np.int64)
+                _screen(queries, columns, start, most, block, near)
+            kinship = _exact(people.words, near[:count])
+            found.append((near[:count][kinship > least], kinship[kinship > least]))
+        return _joined(found)
 
-    found = in_threads(part, end - first, slices=4)
-    pairs = np.concatenate(found) if found else np.zeros((0, 2), np.int64)
-    assert not len(pairs) or pairs.max() < n
+    pairs, kinship = _joined(in_threads(part, end - first, slices=4))
     order: NDArray[np.int64] = np.lexsort(pairs.T[::-1])
-    return pairs[order]
+    return pairs[order], kinship[order]
+
+
+def _joined(parts: Sequence[Pairs]) -> Pairs:
+    return np.concatenate([p for p, _ in parts]), np.concatenate([k for _, k in parts])
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]

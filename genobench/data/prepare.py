@@ -152,6 +152,8 @@ class DataSpec:
         for what, default in (("trait_kind", "auto"), ("membership", "shares")):
             if content[what] == default:
                 del content[what]
+        if spec.is_path and spec.group is None:
+            content |= _relatives(spec)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -182,6 +184,19 @@ def prepare(spec: DataSpec, *, say: Callable[[str], None] = lambda _: None) -> P
 
     split, report = pipeline.run(spec.completed(), say)
     return Prepared(split, {"data_key": spec.key, **report})
+
+
+def _relatives(spec: DataSpec) -> dict[str, int]:
+    """How relatives are looked for, where there are very many people."""
+    from genobench.data import kinship
+
+    path = Path(f"{filesets.prefixes(spec.name)[0]}.fam")
+    try:
+        with path.open("rb") as file:
+            many = sum(1 for _ in file) > kinship.MOST_PEOPLE
+    except OSError as error:
+        raise GenobenchError(f"{path}: cannot be read: {error.strerror}") from error
+    return {"relatives": kinship.MANY_VERSION} if many else {}
 
 
 def source_checksums(spec: DataSpec) -> dict[str, str]:

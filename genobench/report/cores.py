@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
 import sys
 import threading
 import warnings
@@ -15,6 +18,8 @@ from typing import Any, TypeVar
 from genobench.errors import GenobenchError
 from genobench.run import environment
 
+_PDEATHSIG = 1  # of Linux's prctl
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -23,31 +28,34 @@ def over_cores(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """``work`` of every item, in their order.
 
     On Linux each core takes a share, one of them in this process, the others in children forked
-    from it. They inherit ``work`` and items; only results are pickled. In a process with threads of
-    Python's own a fork may hang, so there, with one core and elsewhere, everything is done here.
+    from it. They inherit ``work`` and items; only results are pickled. Everything is done here with
+    one core, elsewhere, in such a child itself, and in a process with threads of Python's own,
+    where a fork may hang. It may also where OpenMP has threads, as after torch has computed:
+    ``work`` must not use it then.
 
     Raises
     ------
     GenobenchError
-        When a child was killed. Errors of ``work`` are raised as they are.
+        When a child was killed. Errors of ``work`` are raised as they are; what has not begun then
+        is left undone.
     """
     several = min(environment.cores(), len(items))
-    if several < 2 or not sys.platform.startswith("linux") or threading.active_count() > 1:
+    alone = bool(_inherited) or threading.active_count() > 1
+    if several < 2 or alone or not sys.platform.startswith("linux"):
         return [work(item) for item in items]
     own = range(0, len(items), several)
-    found: dict[int, R] = {}
-    with _handed_down(work, items), ProcessPoolExecutor(several - 1, get_context("fork")) as pool:
-        with warnings.catch_warnings():  # of OpenBLAS's threads, which stop for a fork
-            warnings.filterwarnings("ignore", "This process .* is multi-threaded")
-            others = {i: pool.submit(_done, i) for i in range(len(items)) if i not in own}
-        found |= {i: work(items[i]) for i in own}
+    with _handed_down(work, items), _children(several - 1) as pool:
         try:
+            others = {i: pool.submit(_done, i) for i in range(len(items)) if i not in own}
+            found = {i: work(items[i]) for i in own}
             found |= {i: other.result() for i, other in others.items()}
         except BrokenProcessPool as error:
             raise GenobenchError(
-                "a process that did part of the work was killed; the system does this when memory "
+                "a process that did part of the work has died; the system kills some when memory "
                 "runs out"
             ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
     return [found[i] for i in range(len(items))]
 
 
@@ -62,6 +70,24 @@ def _handed_down(work: Callable[[T], R], items: Sequence[T]) -> Iterator[None]:
         yield
     finally:
         _inherited.pop()
+
+
+@contextmanager
+def _children(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that are forked when they are first asked for something."""
+    context = get_context("fork")
+    with warnings.catch_warnings():  # of OpenBLAS's threads, which stop for a fork
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded")
+        with ProcessPoolExecutor(count, context, _begun, (os.getpid(),)) as pool:
+            yield pool
+
+
+def _begun(parent: int) -> None:
+    """In a child: end with the parent, who also hears of Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _done(number: int) -> Any:

@@ -7,6 +7,8 @@ import difflib
 import io
 import shutil
 from collections.abc import Mapping
+from functools import partial
+from operator import call
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +39,9 @@ COLUMNS = (
 def files(tables: Tables) -> dict[str, str]:
     """Text of every file of the leaderboards, by path below the folder; deterministic."""
     cards = {name: plugin.card for name, plugin in installed().items()}
-    tables_and_text, html = over_cores(lambda make: make(tables, cards), [_texts, _html])
-    return tables_and_text | html
+    makers = [partial(_texts, tables, cards), partial(_html, tables, cards)]
+    texts, html = over_cores(call, makers)
+    return texts | html
 
 
 def _html(tables: Tables, cards: Mapping[str, Card]) -> dict[str, str]:

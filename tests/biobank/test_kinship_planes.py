@@ -105,18 +105,42 @@ def test_too_few_variants_are_no_silence() -> None:
     assert len(set(families.group.tolist())) == 200
 
 
+def test_people_with_few_calls_are_compared_with_nobody() -> None:
+    """What was filled in for them would make all of them look alike."""
+    g = cohort()
+    g[200:300, ::2] = MISSING
+    people = planes(g)
+    assert list(np.flatnonzero(~people.known)) == list(range(200, 300))
+    pairs, _ = related_pairs(people, least=0.15)
+    assert len(pairs) == 5  # of parent and child, and the one who is there twice
+    assert not np.isin(pairs, np.arange(200, 300)).any()
+
+
+@pytest.mark.parametrize("rows", [1, 128])
+def test_more_pairs_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """Where everybody is there many times."""
+    monkeypatch.setattr(kinship_planes, "ROWS", rows)
+    g = np.repeat(strangers(3)[0], 100, axis=0)
+    pairs, values = related_pairs(planes(g), least=0.4)
+    assert len(pairs) == 3 * 100 * 99 / 2
+    assert (values == 0.5).all()
+
+
 def test_chance_is_what_strangers_show() -> None:
     """The standard error that the threshold is chosen by, against pairs of strangers."""
     g, _ = strangers(600, 2_000)
     apart = kinship.kinship_tile(g[:300], g[300:])
     assert chance(g) == pytest.approx(float(apart.std()), rel=0.1)
+    many, _ = strangers(200, 3_200)
+    second = kinship.BANDS[1] - kinship_planes.SLACK
+    assert kinship_planes.SURE * chance(many) < second < kinship_planes.SURE * chance(g)
 
 
 def test_what_is_finished_is_not_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A search that was stopped goes on where it was, and finds the same."""
-    people, screen = planes(cohort()), kinship_planes._near
+    people, screen = planes(cohort()), kinship_planes._related
     whole = related_pairs(people, least=0.1)
     stretches: list[int] = []
 
@@ -126,7 +150,7 @@ def test_what_is_finished_is_not_done_again(
         stretches.append(first)
         return screen(who, columns, first, end, least)
 
-    monkeypatch.setattr(kinship_planes, "_near", near)
+    monkeypatch.setattr(kinship_planes, "_related", near)
     with pytest.raises(KeyboardInterrupt):
         related_pairs(people, least=0.1, journal=Journal(tmp_path))
 
@@ -134,7 +158,7 @@ def test_what_is_finished_is_not_done_again(
         stretches.append(asked[2])
         return screen(*asked)
 
-    monkeypatch.setattr(kinship_planes, "_near", near_again)
+    monkeypatch.setattr(kinship_planes, "_related", near_again)
     again = related_pairs(people, least=0.1, journal=Journal(tmp_path))
     np.testing.assert_array_equal(again[0], whole[0])
     np.testing.assert_array_equal(again[1], whole[1])
