@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,12 @@ from genobench.run import environment
 ESTIMATE = {"value": 0.5, "low": None, "high": 0.75, "version": 2, "n": 40}
 
 
+def forked(monkeypatch: pytest.MonkeyPatch, several: int) -> None:
+    """So many cores, whatever threads other tests have left in this process."""
+    monkeypatch.setattr(environment, "cores", lambda: several)
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+
+
 def write(folder: Path, name: str, scores: Any) -> None:
     """A record with these scores."""
     record = {"schema": 1, "key": name, "job": {"data_key": "d"}, "status": "ok", "scores": scores}
@@ -34,7 +41,7 @@ def test_every_record_keeps_its_estimates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, several: int
 ) -> None:
     """Also where several processes read, each some files at a time."""
-    monkeypatch.setattr(environment, "cores", lambda: several)
+    forked(monkeypatch, several)
     monkeypatch.setattr(reading, "SHARE", 2)
     for i in range(7):
         plain = {"value": -i, "low": 0, "high": 0}  # of before there were versions
@@ -101,7 +108,7 @@ def test_scores_that_are_none_are_refused(tmp_path: Path, scores: Any) -> None:
 
 def test_work_is_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Results in order, from as many processes as there are cores; this one is among them."""
-    monkeypatch.setattr(environment, "cores", lambda: 3)
+    forked(monkeypatch, 3)
     found = over_cores(lambda i: (i, os.getpid()), range(7))
     assert [i for i, _ in found] == list(range(7))
     assert os.getpid() in {pid for _, pid in found}
@@ -112,7 +119,7 @@ def test_work_is_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("culprit", [0, 1])
 def test_errors_of_shared_work_arrive(monkeypatch: pytest.MonkeyPatch, culprit: int) -> None:
     """Whether they arise here or in a child."""
-    monkeypatch.setattr(environment, "cores", lambda: 2)
+    forked(monkeypatch, 2)
 
     def work(i: int) -> None:
         if i == culprit:
@@ -126,7 +133,7 @@ def test_nothing_more_begins_after_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What waits in the queue of a child is left."""
-    monkeypatch.setattr(environment, "cores", lambda: 2)
+    forked(monkeypatch, 2)
 
     def work(i: int) -> None:
         if i == 0:
@@ -162,7 +169,7 @@ def test_children_end_with_their_parent(tmp_path: Path) -> None:
 
 def test_killed_share_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A child that dies takes nothing with it in silence."""
-    monkeypatch.setattr(environment, "cores", lambda: 2)
+    forked(monkeypatch, 2)
     here = os.getpid()
     with pytest.raises(GenobenchError, match="has died"):
         over_cores(lambda _: os.getpid() == here or os._exit(9), range(2))
