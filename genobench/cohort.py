@@ -56,6 +56,10 @@ class Trait:
             raise GenobenchError(f"trait {self.name}: a binary trait is coded 0 / 1")
         object.__setattr__(self, "values", values)
 
+    def __repr__(self) -> str:
+        """Name and kind; nobody's value."""
+        return f"<Trait {self.name} ({self.kind}) of {len(self.values):,} people>"
+
 
 @dataclass(frozen=True, eq=False)
 class Cohort:
@@ -110,6 +114,11 @@ class Cohort:
         object.__setattr__(self, "genotypes", _frozen(np.ascontiguousarray(g)))
         object.__setattr__(self, "variants", self.variants.reset_index(drop=True))
         object.__setattr__(self, "samples", self.samples.reset_index(drop=True))
+
+    def __repr__(self) -> str:
+        """What is counted; no id, genotype or value, which a notebook would publish."""
+        trait = f", trait {self.trait.name} ({self.trait.kind})" if self.trait else ""
+        return f"<Cohort of {self.n:,} people x {self.m:,} variants{trait}>"
 
     @property
     def n(self) -> int:

@@ -85,6 +85,7 @@ def test_every_command_helps_with_an_example(
         (["score", "no.bed", "--train", "a.bed", "--test", "b.bed"], "a.bed: not there"),
         (["new", "My-Model"], "cannot name a module"),
         (["new", "hwe"], "called hwe already"),
+        (["new", "numpy"], "a module of this Python already"),
     ],
 )
 def test_mistakes_are_explained_without_a_traceback(

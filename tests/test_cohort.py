@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from genobench.cohort import Cohort, Trait
+from genobench.data.split import Split
 from genobench.errors import GenobenchError
 
 
@@ -85,3 +86,15 @@ def test_checksum_sees_everything(toy: Cohort) -> None:
     ]
     assert len({toy.checksum, *(c.checksum for c in others)}) == 5
     assert replace(toy).checksum == toy.checksum
+
+
+def test_a_cohort_shows_nobody(toy_split: Split) -> None:
+    """A notebook prints what it is given: counts, and the trait's name."""
+    cohort = toy_split.train
+    assert cohort.trait is not None
+    shown = f"{cohort!r} {cohort.trait!r} {toy_split!r}"
+    assert f"{cohort.n:,} people x {cohort.m:,} variants" in shown
+    assert cohort.trait.name in shown
+    assert not any(iid in shown for iid in cohort.samples["iid"])
+    assert "array" not in shown
+    assert "\n" not in shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from argparse import Namespace
+from importlib.util import find_spec
 from pathlib import Path
 
 from genobench.errors import GenobenchError
@@ -107,6 +108,8 @@ def new(options: Namespace) -> int:
             f"{name!r} cannot name a module: lower-case letters, digits and _, such as my_model"
         )
     _refuse_taken(name)
+    if find_spec(name) is not None:
+        raise GenobenchError(f"{name!r} is a module of this Python already: name yours otherwise")
     words = {
         "name": name,
         "class_name": "".join(part.capitalize() for part in name.split("_")),

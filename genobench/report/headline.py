@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genobench.report.stats import Summary
+from genobench.report.stats import Floats, Summary
 from genobench.report.tables import Block
 from genobench.task import MetricCard
 
@@ -17,6 +17,7 @@ FIGURE = "utility-privacy"  # file name
 UTILITY, PRIVACY = "prs_utility", "privacy"  # tasks of the vertical and of the horizontal axis
 Box = tuple[float, float, float, float]  # left, low, right, high
 NAMES = 20.0  # how much worse it is to cover a name than a bar
+CROSSING = 60.0  # how much farther a name rather goes than that its line crosses another
 FAR = 3.0  # quartile distances from the quartiles at which a model is not enlarged (Tukey 1977)
 
 
@@ -101,6 +102,23 @@ def inside(p: Point, frame: Box) -> bool:
     return frame[0] <= p.privacy.value <= frame[2] and frame[1] <= p.utility.value <= frame[3]
 
 
+def _crossings(start: tuple[float, float], ends: Floats, lines: Sequence[Box]) -> Floats:
+    """How many of ``lines``, from a point to a point, each line from ``start`` crosses."""
+    count = np.zeros(len(ends))
+    here = np.array(start)
+    for line in lines:
+        one, other = np.array(line).reshape(2, 2)
+        apart = _side(here, ends, one) * _side(here, ends, other) < 0
+        count += apart & (_side(one, other, here) * _side(one, other, ends) < 0)
+    return count
+
+
+def _side(a: Floats, b: Floats, c: Floats) -> Floats:
+    """On which side of the line from a to b c lies: the sign tells."""
+    ab, ac = b - a, c - a
+    return np.asarray(ab[..., 0] * ac[..., 1] - ab[..., 1] * ac[..., 0])
+
+
 def place(
     marks: Sequence[tuple[float, float]],
     sizes: Sequence[tuple[float, float]],
@@ -130,17 +148,23 @@ def place(
     """
     names: list[Box] = []
     found = []
+    leaders: list[Box] = []
     around = np.array(_around(radii))
     far = np.hypot(*around.T)
+    led = far > radii[1]  # farther from its marker than that, a name needs a line to it
     for (x, y), (width, height) in zip(marks, sizes, strict=True):
         left = x + around[:, 0] * unit - np.where(around[:, 0] < 0, width, 0)
         low = y + around[:, 1] * unit - height / 2
         boxes = np.stack([left, low, left + width, low + height], axis=1)
         within = (boxes[:, :2] > frame[:2]).all(axis=1) & (boxes[:, 2:] < frame[2:]).all(axis=1)
         crowding = (_overlap(boxes, taken) + NAMES * _overlap(boxes, names)) / unit**2
-        cost = np.round(crowding + far + 1e6 * ~within, 3)
+        ends = np.stack([x + around[:, 0] * unit, y + around[:, 1] * unit], axis=1)
+        crossed = CROSSING * led * _crossings((x, y), ends, leaders)
+        cost = np.round(crowding + far + crossed + 1e6 * ~within, 3)
         best = min(range(len(around)), key=lambda i: (cost[i], *around[i]))
         names.append(tuple(boxes[best].tolist()))
+        if led[best]:
+            leaders.append((x, y, *ends[best].tolist()))
         found.append(tuple(around[best].tolist()))
     return found
 

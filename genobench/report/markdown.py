@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from genobench.entrant import on_command_line
-from genobench.report.headline import FIGURE, points
+from genobench.report.headline import FIGURE, PRIVACY, points
 from genobench.report.numerals import (
     ABSENT,
     count,
@@ -22,8 +22,11 @@ from genobench.report.numerals import (
 from genobench.report.scale import Rescaled
 from genobench.report.stats import FEWEST_BLOCKS, Standing
 from genobench.report.tables import Block, Cell, Row, Table, Tables
+from genobench.report.verdicts import verdicts
 from genobench.task import MetricCard
 
+WARNED = "!"
+WARNING = f"{WARNED} another metric of privacy speaks against it: `index.html` tells which."
 FIRST = "fidelity"  # task in whose order the index lists models
 MADE = "<!-- made by `genobench leaderboard`; edits are lost -->"
 
@@ -202,9 +205,16 @@ def glance(block: Block) -> str:
         cells = []
         for table in block.tables:
             own = next((r for r in table.rows if r.model == row.model), None)
-            cells.append(with_margin(own.cells[table.headline.name]) if own else ABSENT)
+            cells.append(_headline(table, block, own) if own else ABSENT)
         rows.append([_name(row), *cells, duration(row.cost.fit_seconds)])
-    return grid([*columns, "Fit"], rows, left=1)
+    return f"{grid([*columns, 'Fit'], rows, left=1)}\n\n{WARNING}"
+
+
+def _headline(table: Table, block: Block, row: Row) -> str:
+    """What a task ranks by; with a mark where any metric of privacy speaks against a generator."""
+    judged = row.ranked and table.task.name == PRIVACY
+    against = judged and any(v.level == "fail" for v in verdicts(table, block, row.model))
+    return f"{with_margin(row.cells[table.headline.name])}{f' {WARNED}' if against else ''}"
 
 
 def index(tables: Tables) -> str:

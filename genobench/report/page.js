@@ -85,7 +85,8 @@
       }
       for (const model of models) model.hidden = all(".block", model).every((block) => block.hidden);
       const shown = results.filter((block) => !block.hidden).length;
-      form.querySelector("output").textContent = `${shown} of ${results.length} shown`;
+      const none = shown ? "" : ": no data set was run with this suite";
+      form.querySelector("output").textContent = `${shown} of ${results.length} shown${none}`;
     };
     form.hidden = false;
     form.addEventListener("change", apply);
@@ -147,12 +148,4 @@
   // focus by keyboard scrolls; the sentence stays with what it describes
   addEventListener("scroll", place, { passive: true, capture: true });
   addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
-
-  // On paper every model is open, on every data set.
-  let closed = [];
-  addEventListener("beforeprint", () => {
-    closed = all(".model:not([open]), .appearance:not([open])");
-    closed.forEach((part) => { part.open = true; });
-  });
-  addEventListener("afterprint", () => closed.forEach((part) => { part.open = false; }));
 })();

@@ -25,7 +25,8 @@ from genobench.report.svg import Scale
 from genobench.report.tables import Block
 from genobench.task import MetricCard
 
-PANEL = (470, 330)  # width and height in CSS pixels, at which 1 unit of the text is 1 px
+# width and height in CSS pixels, at which 1 unit of the text is 1 px
+ALONE, WHOLE, ENLARGED = (640, 430), (400, 430), (760, 430)
 
 
 def headline(block: Block) -> list[Markup]:
@@ -37,21 +38,26 @@ def headline(block: Block) -> list[Markup]:
     axes = (cards[PRIVACY], cards[UTILITY])
     near_box = focus(found)
     near = [p for p in found if inside(p, near_box)]
-    drawn = [_panel(f"All of them ({block.name})", axes, extent(found), found, near, near_box)]
-    if len(near) < len(found):
-        drawn.append(_panel(f"Enlarged ({block.name})", axes, near_box, near, [], None))
-    return drawn
+    title = f"All of them ({block.name})"
+    if len(near) == len(found):
+        return [_panel(title, ALONE, axes, extent(found), found, [], None)]
+    enlarged = f"Enlarged ({block.name})"
+    return [
+        _panel(title, WHOLE, axes, extent(found), found, near, near_box),
+        _panel(enlarged, ENLARGED, axes, near_box, near, [], None),
+    ]
 
 
 def _panel(
     title: str,
+    size: tuple[int, int],
     axes: tuple[MetricCard, MetricCard],
     frame: Box,
     found: Sequence[Point],
     unnamed: Sequence[Point],
     inset: Box | None,
 ) -> Markup:
-    width, height = PANEL
+    width, height = size
     x = Scale(frame[0], frame[2], 70, width - 8)
     y = Scale(frame[1], frame[3], height - 44, 12)
     body = [*_axis_x(x, y.start, y.end, axes[0]), *axis_y(y, x.start, x.end, axes[1])]
@@ -70,7 +76,7 @@ def _panel(
     named.sort(key=lambda p: (-p.utility.value, p.model))
     marks = [(p.model, x(p.privacy.value), y(p.utility.value)) for p in named]
     body += names(marks, _taken(found, x, y), (x.start, y.end, x.end + 8, y.start))
-    return svg.svg("plot", PANEL, f"{title}: {axes[1].title} against {axes[0].title}, "
+    return svg.svg("plot", size, f"{title}: {axes[1].title} against {axes[0].title}, "
                 f"{len(found)} models; the numbers are in the tables below", body)  # fmt: skip
 
 

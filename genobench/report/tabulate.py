@@ -18,6 +18,7 @@ from genobench.task import MetricCard, TaskCard
 
 Jobs = Mapping[str, Mapping[int, Record]]  # by model and training seed
 ABSENT: Floats = np.empty((len(COLUMNS), 0))
+COPY = "copy"  # the leak that changes nothing: noise and mosaics leave the training people too
 DRAWS = 10_000  # behind the interval of a rank
 
 
@@ -112,11 +113,18 @@ def _rescaled(
     ceiling: str,
     roles: Mapping[str, str],
 ) -> dict[str, Rescaled]:
-    """Rescaled values; above the ceiling is suspicious unless leaks lie below it in this metric."""
+    """Rescaled values; above the ceiling is suspicious where copying people leads there as well.
+
+    Without the control `COPY`, where any leak does.
+    """
     bottom, top = summaries.get(floor), summaries.get(ceiling)
     result = {m: rescale(s, bottom, top, metric) for m, s in summaries.items()}
-    leaks = [r.value for m, r in result.items() if roles[m] == "leak" and not math.isnan(r.value)]
-    if not leaks or max(leaks) > 1:
+    leaks = {m: r for m, r in result.items() if roles[m] == "leak" and not math.isnan(r.value)}
+    if COPY in leaks:
+        suspicious = leaks[COPY].note == ABOVE
+    else:
+        suspicious = not leaks or max(r.value for r in leaks.values()) > 1
+    if suspicious:
         for model, r in result.items():
             if r.note == ABOVE:
                 result[model] = Rescaled(r.value, r.interval, MEMORISING)

@@ -57,7 +57,7 @@ def draw(axes: Axes, made: Made, people: People) -> None:
     low, high = 0.0, 0.56
     axes.set(xlim=(low, high), ylim=(low, high))
     text = "\n".join(f"{name} {found.slopes[i]:.2f}" for i, name in FIFTHS.items())
-    axes.text(0.04, 0.97, f"slopes\n{text}", transform=axes.transAxes, va="top")
+    axes.text(0.96, 0.03, f"slopes\n{text}", transform=axes.transAxes, ha="right", va="bottom")
 
 
 def caption(made: Sequence[Made], people: People) -> str:

@@ -88,9 +88,10 @@ def _cards(block: Block) -> tuple[MetricCard, MetricCard]:
 def _figure(found: list[Point], cards: tuple[MetricCard, MetricCard], medium: Medium) -> Figure:
     from matplotlib import pyplot as plt
 
-    upright, level = cards
     enlarged = focus(found)
     near = [p for p in found if inside(p, enlarged)]
+    if len(near) == len(found):
+        return _one_panel(found, cards, medium)
     crowded = len(near) > CROWD
     high = HEIGHT * (1.25 if crowded else 1) if medium.panel else medium.height
     figure, panels = plt.subplots(
@@ -99,23 +100,49 @@ def _figure(found: list[Point], cards: tuple[MetricCard, MetricCard], medium: Me
     )  # fmt: skip
     frames = (extent(found), enlarged)
     for axes, shown, box in zip(panels, (found, near), frames, strict=True):
-        _draw(axes, shown, medium)
-        axes.set(xlim=box[::2], ylim=box[1::2], xlabel=axis_label(level))
-        for card, line in ((level, axes.axvline), (upright, axes.axhline)):
-            if card.better == "target":
-                line(card.target, color=GREY, linewidth=0.5, linestyle=":", zorder=0)
-    panels[0].set_ylabel(axis_label(upright))
+        _framed(axes, shown, box, cards, medium)
+    panels[0].set_ylabel(axis_label(cards[0]))
     panels[0].indicate_inset(
         (enlarged[0], enlarged[1], enlarged[2] - enlarged[0], enlarged[3] - enlarged[1]),
         edgecolor=GREY, linewidth=0.5,
     )  # fmt: skip
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, ncols=len(labels),
-                  loc="outside upper center", handletextpad=0.2, columnspacing=1.0)  # fmt: skip
+    _legend(figure, panels[0])
     figure.canvas.draw()
     _place_labels(panels[0], [p for p in found if p not in near], found, medium)
     _place_labels(panels[1], near, near, medium)
     return figure
+
+
+def _one_panel(found: list[Point], cards: tuple[MetricCard, MetricCard], medium: Medium) -> Figure:
+    """Where there is nothing to enlarge."""
+    from matplotlib import pyplot as plt
+
+    high = HEIGHT if medium.panel else medium.height
+    figure, axes = plt.subplots(figsize=(medium.width, high), layout="constrained")
+    _framed(axes, found, extent(found), cards, medium)
+    axes.set_ylabel(axis_label(cards[0]))
+    _legend(figure, axes)
+    figure.canvas.draw()
+    _place_labels(axes, found, found, medium)
+    return figure
+
+
+def _framed(
+    axes: Axes, shown: list[Point], box: Box, cards: tuple[MetricCard, MetricCard], medium: Medium
+) -> None:
+    """Models within a frame, and what is aimed at."""
+    upright, level = cards
+    _draw(axes, shown, medium)
+    axes.set(xlim=box[::2], ylim=box[1::2], xlabel=axis_label(level))
+    for card, line in ((level, axes.axvline), (upright, axes.axhline)):
+        if card.better == "target":
+            line(card.target, color=GREY, linewidth=0.5, linestyle=":", zorder=0)
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, ncols=len(labels),
+                  loc="outside upper center", handletextpad=0.2, columnspacing=1.0)  # fmt: skip
 
 
 def _draw(axes: Axes, found: list[Point], medium: Medium) -> None:
@@ -201,11 +228,12 @@ def _bars(axes: Axes, p: Point, scale: float) -> list[Box]:
 
 def _caption(block: Block, found: list[Point]) -> str:
     upright, level = _cards(block)
-    seeds = len(block.seeds)
+    seeds, frame = len(block.seeds), focus(found)
+    both = any(not inside(p, frame) for p in found)
+    enlarges = " The right panel enlarges the frame in the left one." if both else ""
     return (
         f"Utility ({axis_label(upright)}) against privacy ({axis_label(level)}) of {len(found)} "
         f"models on {block.name}, means over {seeds} training seed{'s' if seeds > 1 else ''}. "
         "Thick bars are 95 % intervals over the people measured on, thin ones with caps those "
-        "over training seeds; dotted lines are what is aimed at. The right panel enlarges the "
-        "frame in the left one."
+        f"over training seeds; dotted lines are what is aimed at.{enlarges}"
     )

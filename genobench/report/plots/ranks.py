@@ -57,7 +57,7 @@ def _draw(axes: Axes, table: Table, found: list[Place], medium: Medium) -> None:
     axes.set_yticks(list(rows), [p.model for p in found])
     axes.set_ylim(len(found) - 0.4, -0.6)
     ticks = MaxNLocator(nbins=4, integer=True).tick_values(1, max(widest, 2))
-    axes.set_xticks(sorted({1, *(int(t) for t in ticks if 2 < t <= widest)}) or [1])
+    axes.set_xticks(sorted({1, *(int(t) for t in ticks if 1 < t <= widest)}) or [1])
     axes.set_xlim(0.5, widest + 0.5 + step * (len(groups) + 0.5 if groups else 0))
     axes.set_xlabel("rank")
     axes.set_title(f"{table.task.title}", fontweight="bold")
