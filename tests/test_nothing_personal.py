@@ -22,7 +22,7 @@ from genobench.cohort import Cohort
 from genobench.data.plink import write_plink
 
 LEADERBOARDS = Path(__file__).parent.parent / "leaderboards"
-SUFFIXES = (".json", ".md", ".csv", ".html", ".portrait")
+SUFFIXES = (".json", ".jsonl", ".toml", ".md", ".csv", ".html", ".portrait")
 TEXTS = sorted(p for p in LEADERBOARDS.rglob("*") if p.suffix in SUFFIXES)
 RECORDS = [p for p in TEXTS if p.suffix == ".json"]
 SMALLEST = 5  # people, of whom a number may be said
@@ -38,8 +38,14 @@ UNCOUNTED = {
     "threads",
     "parameters",
     "exit_code",
+    "best_trial",
+    "failed",
 }
-LISTS = {"learning", "settings"}  # what was measured while learning, and what the model was told
+LISTS = {
+    "learning",
+    "settings",
+    "trials",
+}  # measured while learning, what the model was told, tuning
 
 
 def leaves(content: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -7,6 +7,7 @@ import difflib
 import io
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from operator import call
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from genobench.errors import GenobenchError
 from genobench.generator import Card
 from genobench.registry import generators as installed
-from genobench.report import ablations, portrait, strength
+from genobench.report import ablations, portrait, strength, tuned
 from genobench.report import page as site
 from genobench.report.collect import build, slug
 from genobench.report.cores import over_cores
@@ -138,9 +139,10 @@ def _strays(folder: Path, made: Mapping[str, str]) -> list[Path]:
 def rebuild(folder: Path, generators: Mapping[str, Card], tasks: Mapping[str, TaskCard]) -> Tables:
     """Tables of the records kept in ``folder/records``, as left there by `adopt` or a run."""
     records = folder / "records"
-    return build(
+    tables = build(
         read_records(records), generators, tasks, data_options(folder), portrait.kept(records)
     )
+    return replace(tables, tuned=tuned.kept(folder))
 
 
 def data_options(folder: Path) -> dict[str, str]:

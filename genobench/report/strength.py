@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from genobench.generator import Card
 from genobench.published import Published
+from genobench.report import tuned
 from genobench.report.detectors import BAD, UNSURE, Finding
 from genobench.report.failure_modes import FAILURES, judge
 from genobench.report.learning import LATE, Learned, learned, silent
@@ -39,7 +40,7 @@ def render(tables: Tables, cards: Mapping[str, Card]) -> str:
     ]
     for block in tables.blocks:
         parts += [f"### {_title(block)}", _failures(judged[block.name], cards)]
-    parts += ["## Learning curves", _reading_curves()]
+    parts += [*tuned.section(tables.tuned), "## Learning curves", _reading_curves()]
     for block in tables.blocks:
         parts += [f"### {_title(block)}: learning", *_learning(block)]
     return "\n\n".join([*parts, "## Cost", _costs(tables)]) + "\n"

@@ -6,12 +6,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from genobench.report.portrait import Portrait
 from genobench.report.scale import Overall, Rescaled
 from genobench.report.stats import Standing, Summary
 from genobench.task import MetricCard, TaskCard
+
+if TYPE_CHECKING:
+    from genobench.report.tuned import Tuned
 
 Record = Mapping[str, Any]
 CORE_METRICS = 5  # beside the headline, in the table that people read; the CSV holds all
@@ -144,9 +147,11 @@ class Block:
 class Tables:
     """All blocks, and per task the ranks over them or the reason why there are none.
 
-    ``portraits`` of samples by key of the record, where they are kept.
+    ``portraits`` of samples by key of the record, where they are kept; ``tuned`` is what equal
+    searches for better settings found.
     """
 
     blocks: tuple[Block, ...]
     overall: Mapping[str, tuple[list[Overall], str]]
     portraits: Mapping[str, Portrait] = field(default_factory=dict)
+    tuned: tuple[Tuned, ...] = ()
