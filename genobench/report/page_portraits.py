@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from genobench.report import svg
 from genobench.report.portrait import GUIDE, INK, SIDE, Panel, Portrait, Shape
@@ -29,8 +29,9 @@ def _panel(panel: Panel, model: str) -> Markup:
     body.append(svg.path("axis", f"M{LEFT} {TOP}V{bottom}H{LEFT + wide}"))
     body.append(_inside(panel, wide))
     x = [(LEFT + at * wide / SIDE, label) for at, label in _fewer(panel.x_ticks)]
-    below_axis = Markup("").join(Markup('<text x="{}">{}</text>').format(svg.px(round(at)), label)
-                                 for at, label in x)  # fmt: skip
+    below_axis = Markup("").join(
+        Markup(f'<text x="{svg.px(round(at))}">{escape(label)}</text>') for at, label in x
+    )
     y = [(TOP + at * HIGH / SIDE, label) for at, label in _fewer(panel.y_ticks)]
     body.append(
         Markup('<g text-anchor="middle" transform="translate(0 {})">{}</g>').format(
@@ -66,11 +67,10 @@ def _inside(panel: Panel, wide: int) -> Markup:
 
 
 def _shape(shape: Shape) -> Markup:
+    """Kind, colour and steps are of forms that `portrait.read` has checked: nothing to escape."""
     if shape.colour in (INK, GUIDE):
-        return Markup('<path class="{} {}" d="{}"/>').format(shape.kind, shape.colour, shape.steps)
-    return Markup('<path class="{}" stroke="{}" d="{}"/>').format(
-        shape.kind, shape.colour, shape.steps
-    )
+        return Markup(f'<path class="{shape.kind} {shape.colour}" d="{shape.steps}"/>')
+    return Markup(f'<path class="{shape.kind}" stroke="{shape.colour}" d="{shape.steps}"/>')
 
 
 def _fewer(ticks: Sequence[tuple[int, str]]) -> Sequence[tuple[int, str]]:

@@ -108,20 +108,32 @@ def summarise(
         whose value is NaN are left out; a NaN interval at any seed leaves the metric without
         interval over people.
     """
-    table = np.array([values, lows, highs], dtype=np.float64).reshape(3, -1)
-    x, low, high = table[:, ~np.isnan(table[0])]
-    n = len(x)
-    if n == 0:
-        return NOTHING
-    mean = float(x.sum()) / n
-    people = Interval(mean - float((x - low).sum()) / n, mean + float((high - x).sum()) / n)
-    if math.isnan(people.low) or math.isnan(people.high):
-        people = NONE
-    if n == 1:
-        return Summary(mean, people, NONE, 1)
-    spread = math.sqrt(float(((x - mean) ** 2).sum()) / (n - 1))
-    half = float(stdtrit(n - 1, _TAIL)) * spread / math.sqrt(n)
-    return Summary(mean, people, Interval(mean - half, mean + half), n)
+    return summarise_all([np.array([values, lows, highs], dtype=np.float64).reshape(3, -1)])[0]
+
+
+def summarise_all(tables: Sequence[Floats]) -> list[Summary]:
+    """`summarise` of many: each (3, seeds) values, lows and highs."""
+    found = [NOTHING] * len(tables)
+    alike: dict[int, list[tuple[int, Floats]]] = {}
+    for number, table in enumerate(tables):
+        measured = ~np.isnan(table[0])
+        kept = table if measured.all() else table[:, measured]
+        if kept.shape[1]:
+            alike.setdefault(kept.shape[1], []).append((number, kept))
+    for n, group in alike.items():
+        x, low, high = np.stack([kept for _, kept in group], axis=1)
+        mean = x.sum(axis=1) / n
+        spread = np.sqrt(((x - mean[:, None]) ** 2).sum(axis=1) / max(n - 1, 1))
+        half = (float(stdtrit(n - 1, _TAIL)) if n > 1 else math.nan) * spread / math.sqrt(n)
+        columns = (
+            mean, mean - (x - low).sum(axis=1) / n, mean + (high - x).sum(axis=1) / n, mean - half,
+            mean + half,
+        )  # fmt: skip
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        for (number, _), (value, below, above, *seeds) in zip(group, rows, strict=True):
+            people = NONE if math.isnan(below) or math.isnan(above) else Interval(below, above)
+            found[number] = Summary(value, people, Interval(*seeds) if n > 1 else NONE, n)
+    return found
 
 
 def margin(*summaries: Summary) -> float:

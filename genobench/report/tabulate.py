@@ -12,7 +12,7 @@ from genobench.generator import Card
 from genobench.report.estimates import COLUMNS, Estimates, Floats, side_by_side
 from genobench.report.named import ROLES, role_of, title_of
 from genobench.report.scale import ABOVE, MEMORISING, Rescaled, rescale
-from genobench.report.stats import Summary, standings, summarise
+from genobench.report.stats import Summary, standings, summarise_all
 from genobench.report.tables import Cell, Cost, Record, Row, Table
 from genobench.task import MetricCard, TaskCard
 
@@ -95,15 +95,15 @@ def _summaries(
     metric: MetricCard, measured: Mapping[str, Mapping[str, Floats]]
 ) -> tuple[dict[str, Summary], list[str]]:
     """Summary of one metric by model, and the models whose values are of another version."""
-    summaries, stale = {}, []
+    tables, stale = [], []
     for model in sorted(measured):
         columns = measured[model].get(metric.name, ABSENT)
         same = columns[3] == metric.version
         if not same.all():
             stale.append(model)
             columns = columns[:, same]
-        summaries[model] = summarise(*columns[:3])
-    return summaries, stale
+        tables.append(columns[:3])
+    return dict(zip(sorted(measured), summarise_all(tables), strict=True)), stale
 
 
 def _rescaled(
