@@ -65,7 +65,7 @@ def tabulate(
         places = standings(entrants, metric, draws=DRAWS if metric.headline else 0)
         scaled = _rescaled(sums, metric, floor, ceiling, roles)
         for m in jobs:
-            people = int(np.nan_to_num(measured[m].get(metric.name, ABSENT)[-1]).max(initial=0))
+            people = int(np.fmax.reduce(measured[m].get(metric.name, ABSENT)[-1], initial=0))
             cells[m][metric.name] = Cell(sums[m], scaled[m], places.get(m), people)
     for what, name in (("floor", floor), ("ceiling", ceiling)):
         if not name:
