@@ -2,7 +2,7 @@
 
 import sys
 
-from genobench.cli import main
+from genobench.cli import entry
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry())

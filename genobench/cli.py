@@ -6,6 +6,7 @@ Nothing heavy is imported before a command is known to need it.
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -135,6 +136,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+
+
+def entry() -> int:
+    """`main` as the shell calls it."""
+    code = main()
+    gc.freeze()  # what is left is not searched for garbage once more, at the very end
+    return code
 
 
 def build_parser() -> argparse.ArgumentParser:

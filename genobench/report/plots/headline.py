@@ -32,7 +32,6 @@ from genobench.report.plots.medium import (
     save,
     styled,
 )
-from genobench.report.plots.panels import Drawn
 from genobench.report.redraw import KEY, digest, is_drawn
 from genobench.report.tables import Block
 from genobench.task import MetricCard
@@ -40,6 +39,8 @@ from genobench.task import MetricCard
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from genobench.report.plots.panels import Drawn
 
 HEIGHT = 3.1  # inches, on a page
 CROWD = 8  # models near each other, from which the enlarged panel takes more room
@@ -72,6 +73,8 @@ def write_headline(block: Block, folder: Path) -> list[Path]:
 
 def figures(block: Block, models: Collection[str], folder: Path, medium: Medium) -> Iterator[Drawn]:
     """The same of some models, for a paper or a slide; nothing where none was scored in both."""
+    from genobench.report.plots.panels import Drawn  # and what cohorts are measured with
+
     found = [p for p in points(block) if p.model in models]
     if found:
         with styled(medium):
