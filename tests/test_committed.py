@@ -1,11 +1,13 @@
 """The committed tables are those that the committed records make."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from genobench.registry import generators, tasks
+from genobench.report import leaderboard
 from genobench.report.leaderboard import check
 
 ROOT = Path(__file__).parent.parent
@@ -50,3 +52,16 @@ def test_cards_have_the_parameters_of_the_records(suite: str, block: str) -> Non
     assert set(cards) <= set(counts)
     known = {name: card.parameters.get(suite) for name, card in cards.items()}
     assert known == {name: round(sum(counts[name]) / len(counts[name])) for name in cards}
+
+
+def test_an_edited_record_is_noticed(tmp_path: Path) -> None:
+    """Another seed under the old key, as somebody might write it by hand."""
+    name = "default-smoke"
+    shutil.copytree(LEADERBOARDS / "records" / name, tmp_path / "records" / name)
+    assert leaderboard.edited(tmp_path) == []
+    path = next(iter(sorted((tmp_path / "records" / name).glob("*.json"))))
+    content = json.loads(path.read_text())
+    content["job"]["seed"] += 1
+    path.write_text(json.dumps(content))
+    (line,) = leaderboard.edited(tmp_path)
+    assert path.name in line

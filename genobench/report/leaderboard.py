@@ -25,6 +25,7 @@ from genobench.report.numerals import significant
 from genobench.report.reading import paths_of, read_one, read_records
 from genobench.report.stats import Standing
 from genobench.report.tables import Row, Table, Tables
+from genobench.run.job import recorded_job
 from genobench.task import MetricCard, TaskCard
 
 COLUMNS = (
@@ -155,10 +156,11 @@ def data_options(folder: Path) -> dict[str, str]:
 def check(folder: Path, generators: Mapping[str, Card], tasks: Mapping[str, TaskCard]) -> list[str]:
     """Differences between the pages in ``folder`` and what its records say; empty when none.
 
-    Compares byte for byte. The last line says what to do.
+    Compares byte for byte, and records with the keys that they go by. The last line says what
+    to do.
     """
     made = files(rebuild(folder, generators, tasks))
-    found = []
+    found = edited(folder)
     for name, text in sorted(made.items()):
         path = folder / name
         old = path.read_bytes() if path.is_file() else None
@@ -170,6 +172,21 @@ def check(folder: Path, generators: Mapping[str, Card], tasks: Mapping[str, Task
               for p in _strays(folder, made)]  # fmt: skip
     if found:
         found.append(f"Run `genobench leaderboard --out {folder}` and commit what changes.")
+    return found
+
+
+def edited(folder: Path) -> list[str]:
+    """Records that describe another job than the one whose key they go by."""
+    found = []
+    for path in paths_of(folder / "records"):
+        record = read_one(path)
+        try:
+            key = recorded_job(record).key
+        except (KeyError, TypeError, ValueError):  # of a file that was judged from outside
+            continue
+        if key != path.stem or key != record["key"]:
+            where = path.relative_to(folder).as_posix()
+            found.append(f"{where}: describes another job than its key says; take it from its run")
     return found
 
 

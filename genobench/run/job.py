@@ -159,3 +159,28 @@ def content_key(content: Mapping[str, Any]) -> str:
     """SHA-256 (hex) of canonical JSON: sorted keys, no spaces, no NaN."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def recorded_job(record: Mapping[str, Any]) -> Job:
+    """The job that a record is of."""
+    job = record["job"]
+    return Job(
+        model=job["model"],
+        spec=job["spec"],
+        plugin_sha256=record["software"]["plugin_sha256"],
+        settings=job["settings"],
+        suite=job["suite"],
+        data=job["data"],
+        data_key=job["data_key"],
+        split_sha256=record["inputs"]["split_sha256"],
+        split_seed=job["split_seed"],
+        seed=job["seed"],
+        device=job["budget"]["device"],
+        limits=Limits(
+            float(job["budget"]["seconds"]),
+            int(job["budget"]["memory_bytes"]),
+            int(job["budget"].get("device_memory_bytes", 0)),
+        ),
+        variant=job.get("variant", ""),
+        tuning=record.get("tuning"),
+    )

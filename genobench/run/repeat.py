@@ -13,7 +13,7 @@ from genobench.data.prepare import DataSpec
 from genobench.errors import GenobenchError
 from genobench.run import environment, executor, prepared
 from genobench.run.events import Listener
-from genobench.run.job import Asked, Device, Job, Limits, asked
+from genobench.run.job import Asked, Device, Job, asked, recorded_job
 from genobench.run.plan import Todo
 from genobench.run.progress import Tracker
 from genobench.run.stages import Jobs, References
@@ -70,31 +70,6 @@ class Again:
             f"task {task.card.name}" for task in self.tasks if scored_by(self.record, task) is False
         ]
         return tuple(found)
-
-
-def recorded_job(record: Mapping[str, Any]) -> Job:
-    """The job that a record is of."""
-    job = record["job"]
-    return Job(
-        model=job["model"],
-        spec=job["spec"],
-        plugin_sha256=record["software"]["plugin_sha256"],
-        settings=job["settings"],
-        suite=job["suite"],
-        data=job["data"],
-        data_key=job["data_key"],
-        split_sha256=record["inputs"]["split_sha256"],
-        split_seed=job["split_seed"],
-        seed=job["seed"],
-        device=job["budget"]["device"],
-        limits=Limits(
-            float(job["budget"]["seconds"]),
-            int(job["budget"]["memory_bytes"]),
-            int(job["budget"].get("device_memory_bytes", 0)),
-        ),
-        variant=job.get("variant", ""),
-        tuning=record.get("tuning"),
-    )
 
 
 def scored_by(record: Mapping[str, Any], task: registry.TaskPlugin) -> bool | None:

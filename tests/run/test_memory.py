@@ -18,7 +18,7 @@ from genobench.run import record, repeat
 from genobench.run.benchmark import run_benchmark
 from genobench.run.child import Ended
 from genobench.run.events import JobFinished, JobStarted, Said
-from genobench.run.job import Job, Limits
+from genobench.run.job import Job, Limits, recorded_job
 from genobench.run.lifeline import out_of_memory
 from genobench.run.plan import decide
 from genobench.run.request import resolve
@@ -147,7 +147,7 @@ def test_fit_is_tried_with_smaller_batches(
         assert re.match(what, event["what"])
         assert 0 < event["seconds"] < resources["total_seconds"]
     assert content["job"]["settings"] == ({"batch": 100} if model == "two" else {})
-    assert repeat.recorded_job(content).key == content["key"] or ".py" in content["job"]["spec"]
+    assert recorded_job(content).key == content["key"] or ".py" in content["job"]["spec"]
     assert "gap" in content["scores"]["one"]["metrics"]
 
 
@@ -375,7 +375,7 @@ def test_limit_of_the_device_is_recorded(bench: Any) -> None:
     content |= {"status": "memory", "phase": "fit", "error": error}
     with bench.store.locked():
         bench.store.write_record(content)
-    known = repeat.recorded_job(content)
+    known = recorded_job(content)
     assert (known.limits, known.key) == (JOB.limits, JOB.key)
     assert replace(JOB, limits=Limits(60.0, 10**9)).key == JOB.key
     for most, action in ((8 * 2**30, "none"), (16 * 2**30, "fit"), (0, "fit")):
