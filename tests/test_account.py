@@ -17,6 +17,13 @@ from genobench.data import account
             "independent SNPs, are kept in one part each",
         ),
         (
+            {"method": "KING-robust", "people_with_relatives": 4, "families": 2, "threshold": 0.177,
+             "independent_snps": 900, "not_compared": 31},
+            "relatives: 4 people in 2 families, to the first degree by kinship at 900 independent "
+            "SNPs, are kept in one part each; 31 called at too few of them are compared with "
+            "nobody",
+        ),
+        (
             {"method": "none", "reason": "asked for, or the data set's default"},
             "relatives: nobody is kept together (asked for, or the data set's default)",
         ),

@@ -46,10 +46,13 @@ def relatives_line(found: Mapping[str, Any]) -> str:
     """Who is kept together in the split; a warning where nobody has looked for relatives."""
     method = found["method"]
     if method == "KING-robust":
+        unknown = found.get("not_compared", 0)
+        without = f"; {unknown:,} called at too few of them are compared with nobody"
         return (
             f"relatives: {found['people_with_relatives']:,} people in {found['families']:,} "
             f"families, to the {DEGREES[found['threshold']]} degree by kinship at "
             f"{found['independent_snps']:,} independent SNPs, are kept in one part each"
+            f"{without if unknown else ''}"
         )
     if method != "none":
         return (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,11 +16,11 @@ from genobench.data import cache, kinship, kinship_planes
 from genobench.data.journal import Journal
 from genobench.data.labels import NOBODY, Labels
 from genobench.data.prepare import DataSpec
+from genobench.data.scan import Say
 from genobench.data.source import Source, spaced
 
 SPACED = 10_000  # SNPs read from a file, evenly spaced, to find relatives
 READ = 1_000  # of them at a time: a file is read for everybody
-Say = Callable[[str], None]
 
 
 def of_source(

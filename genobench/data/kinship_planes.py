@@ -30,6 +30,7 @@ from genobench.data.kinship import (
     grouped,
     independent_variants,
 )
+from genobench.data.scan import Say
 
 THIN = 5_000  # people from whom SNPs are chosen
 MOST_INDEPENDENT = 4_000  # with these, relatives of the second degree stand out among 10^11 pairs
@@ -47,7 +48,6 @@ Words = NDArray[np.uint64]
 Pairs = tuple[NDArray[np.int64], NDArray[np.float32]]
 NOBODY: Pairs = (np.zeros((0, 2), np.int64), np.zeros(0, np.float32))
 Read = Callable[[NDArray[np.int64]], Genotypes]
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,8 +123,8 @@ def find_families(
 ) -> Families:  # fmt: skip
     """Connected components of relatives among very many people.
 
-    It begins with the farthest degree that chance among so many strangers cannot feign: from some
-    3,000 common SNPs on the second, from some 700 on the first. Whoever was called at less than
+    It begins with the farthest degree whose kinship is `SURE` times the `chance` of strangers, or
+    more: with some 3,000 SNPs as common as in the tests the second. Whoever was called at less than
     `LEAST_CALLED` of them is compared with nobody, and counted in the summary. As
     `genobench.data.kinship.find_families` otherwise.
 

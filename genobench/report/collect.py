@@ -10,7 +10,7 @@ from genobench.report.block_notes import failures, impossible, notes_on, version
 from genobench.report.portrait import Portrait
 from genobench.report.scale import overall
 from genobench.report.tables import Block, Record, Tables
-from genobench.report.tabulate import cost_of, metrics_of, tabulate
+from genobench.report.tabulate import cost_of, tabulate
 from genobench.task import TaskCard
 
 
@@ -85,7 +85,8 @@ def _block(
     jobs: dict[str, dict[int, Record]] = {}
     for (model, seed), record in newest.items():
         jobs.setdefault(model, {})[seed] = record
-    scored = sorted({t for r in kept for t in r.get("scores", {}) if metrics_of(r, t) is not None})
+    entries = [(t, e) for r in kept for t, e in r.get("scores", {}).items()]
+    scored = sorted({t for t, e in entries if e.get("metrics") is not None})
     notes = notes_on(kept, len(current) - len(kept), older, scored, tasks)
     costs = {model: cost_of(of_model.values()) for model, of_model in jobs.items()}
     tables = tuple(
