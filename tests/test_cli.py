@@ -74,6 +74,7 @@ def test_every_command_helps_with_an_example(
         (["run", "--tasks", "privcy", "--dry-run"], "did you mean privacy"),
         (["run", "--suite", "smal", "--dry-run"], "did you mean small"),
         (["run", "--data", "hla1000", "--dry-run"], "did you mean hla1000g"),
+        (["run", "--models", "hwe", "--data", "nothing.bed"], "nothing.bed: cannot be read"),
         (["run", "--suite", "full", "--dry-run"], "name some with --data"),
         (["check", "nothing.py:Thing"], "nothing.py: no such file"),
         (["show", "hwee"], "did you mean hwe"),

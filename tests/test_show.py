@@ -125,6 +125,9 @@ def test_keys_that_are_not_one_record(tmp_path: Path, capsys: pytest.CaptureFixt
     assert code == 2
     assert "did you mean\n  ef012345" in err
     assert outcome(capsys, "show", "EF01", "--out", str(run))[0] == 0
+    code, _, err = outcome(capsys, "show", "ef0", "--out", str(run))
+    assert code == 2
+    assert "at least 4 characters" in err
 
 
 def test_records_are_found_where_they_usually_lie(

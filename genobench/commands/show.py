@@ -59,7 +59,11 @@ def _file(path: Path) -> Path:
 
 
 def _is_key(text: str) -> bool:
-    return len(text) >= FEWEST and not set(text) - set("0123456789abcdef")
+    return len(text) >= FEWEST and _is_hexadecimal(text)
+
+
+def _is_hexadecimal(text: str) -> bool:
+    return not set(text) - set("0123456789abcdef")
 
 
 def _named(paths: Sequence[Path]) -> Iterable[str]:
@@ -106,6 +110,11 @@ def _show_card(options: Namespace, places: Sequence[Path], records: Sequence[Pat
     except GenobenchError as error:
         if _is_key(options.what.lower()):
             raise GenobenchError(_unknown(options.what.lower(), places, records)) from error
+        if _is_hexadecimal(options.what.lower()):
+            raise GenobenchError(
+                f"{options.what}: no model is called so, and of a record's key "
+                f"at least {FEWEST} characters are needed"
+            ) from error
         raise
     card = asdict(plugin.card)
     if options.json:

@@ -119,11 +119,12 @@ def _controls(axes: Axes, table: Table, medium: Medium) -> None:
 
 
 def _number(axes: Axes, found: list[Worth], names: Mapping[str, str], medium: Medium) -> None:
-    """Numbers in larger markers; those whose place is taken stand beside, at the end of a line."""
+    """Numbers in larger markers; beside their points, at the end of a line, where points crowd."""
     wide, kept = 1.45 * medium.font, list[tuple[float, float]]()
-    beside = []
-    for w, x, y in _marks(axes, found):
-        if any(math.hypot(x - a, y - b) < 0.8 * wide * _dots(axes) for a, b in kept):
+    marks, beside = _marks(axes, found), []
+    for w, x, y in marks:
+        others = (math.hypot(x - a, y - b) for v, a, b in marks if v is not w)
+        if min(others, default=math.inf) < 0.8 * wide * _dots(axes):
             beside.append(w)
             continue
         kept.append((x, y))

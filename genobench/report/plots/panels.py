@@ -109,11 +109,17 @@ def draw_family(
         yield Drawn(stem, tuple(paths), family.caption(part, people))
 
 
+def columns_of(count: int) -> int:
+    """Panels in a row: at most `COLUMNS`, in rows as equal as can be."""
+    rows = -(-count // COLUMNS)
+    return -(-count // rows)
+
+
 def grid(count: int, medium: Medium, *, share: bool = True) -> tuple[Figure, list[Axes]]:
     """A figure with ``count`` panels in rows of at most `COLUMNS`."""
     from matplotlib import pyplot as plt
 
-    columns = min(COLUMNS, count)
+    columns = columns_of(count)
     rows = -(-count // columns)
     figure, table = plt.subplots(
         rows, columns, figsize=medium.size(rows, columns), layout=medium.layout, squeeze=False,
@@ -139,7 +145,7 @@ def letters(axes: Axes) -> float:
 
 def outer_labels(panels: Sequence[Axes], x: str, y: str) -> None:
     """Labels once per row and column, so that they never meet."""
-    columns = min(COLUMNS, len(panels))
+    columns = columns_of(len(panels))
     for i, axes in enumerate(panels):
         axes.set_ylabel(y if i % columns == 0 else "")
         axes.set_xlabel(x if i + columns >= len(panels) else "")
