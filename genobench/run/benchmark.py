@@ -76,6 +76,7 @@ def run_benchmark(options: RunOptions, on_event: Listener = lambda _: None) -> S
     """
     began = time.monotonic()
     wanted = resolve(options)
+    _ = wanted.data.key  # a file that is not there is refused before a folder is made
     store = Store(options.out)
     with executor.interruptible(), store.locked():
         known = store.records()  # foreign ones are refused before anything is computed
