@@ -20,7 +20,7 @@ LEAF = -1  # in `feature`
 
 @dataclass(frozen=True)
 class Trees:
-    """A sum of regression trees on a matrix of few distinct values.
+    """A sum of regression trees on dosages and what stands beside them.
 
     Attributes
     ----------
@@ -68,18 +68,9 @@ class Trees:
             np.concatenate([p.feature for p in parts]), np.concatenate([p.value for p in parts])
         )
 
-    def __call__(self, rows: NDArray[np.int8], last: Array) -> NDArray[np.float64]:
-        """(n,) sums over the trees for rows (n, m); column m is ``last`` (n,)."""
-        return np.asarray(_sums(self.feature, self.value, np.ascontiguousarray(rows), last))
-
-    def on_columns(self, m: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Which trees look at each of the columns 0..m-1: those of column i stand in the second
-        array between the first's entries i and i + 1."""
-        tree, _ = np.nonzero(self.feature >= 0)
-        pairs = np.unique(np.column_stack([self.feature[self.feature >= 0], tree]), axis=0)
-        pairs = pairs[pairs[:, 0] < m].astype(np.int64)
-        first = np.searchsorted(pairs[:, 0], np.arange(m + 1))
-        return first, np.ascontiguousarray(pairs[:, 1])
+    def __call__(self, rows: NDArray[np.int8], beside: Array) -> NDArray[np.float64]:
+        """(n,) sums over the trees for rows (n, m); columns m, m + 1 ... are ``beside`` (n, e)."""
+        return np.asarray(_sums(self.feature, self.value, np.ascontiguousarray(rows), beside))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """As named arrays."""
@@ -93,7 +84,7 @@ class Trees:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _sums(
-    feature: NDArray[np.int32], value: Array, rows: NDArray[np.int8], last: Array
+    feature: NDArray[np.int32], value: Array, rows: NDArray[np.int8], beside: Array
 ) -> NDArray[np.float64]:
     n, m = rows.shape
     total = np.zeros(n)
@@ -102,7 +93,7 @@ def _sums(
             i = 0
             while feature[t, i] >= 0:
                 column = feature[t, i]
-                x = last[row] if column == m else np.float32(rows[row, column])
+                x = beside[row, column - m] if column >= m else np.float32(rows[row, column])
                 i = 2 * i + 1 if x < value[t, i] else 2 * i + 2
             total[row] += value[t, i]
     return total

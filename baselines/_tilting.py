@@ -1,7 +1,8 @@
 """Exponential tilting: a base model's people reweighted until they are like real people.
 
 p(x | y) is proportional to q(x | y) exp f(x, y), where q is the base model and f a sum of boosted
-trees (told real people from drawn ones, round by round) and of a linear part (makes allele
+trees (told real people from drawn ones, round by round, by their dosages, their label and how
+usual they look: `_typicality`) and of a linear part (makes allele
 frequencies, and their regression on the label, those of the training people). A person of label y
 is drawn by sampling importance resampling (Rubin 1987): one of several candidates from q(. | y),
 with probability in proportion to exp f. Fitting works on the same candidates, so that what is
@@ -11,7 +12,7 @@ fitted is what is drawn.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any, Self
 
@@ -21,11 +22,14 @@ from numpy.typing import NDArray
 from genobench.cohort import Genotypes, Labels
 
 from ._boosted_trees import Trees
+from ._typicality import Typicality
 
 Floats = NDArray[np.float64]
+Array = NDArray[np.float32]
 NEGATIVES = 4  # drawn people per real person in a round of trees
 LEAST_GAIN = 2e-3  # nats per held-out person below log 2 that a round of trees must win
 BLOCK = 8192  # rows held as floats at once
+OFTEN = 20.0  # times that a tree is offered how usual people look, for a dosage once
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,9 @@ class Tilt:
     Attributes
     ----------
     trees
-        On the m dosages and, as column m, the standardised label.
+        On the m dosages and what stands `beside` them.
+    looks
+        How usual people look.
     weights
         (2, m) of the standardised dosage, and of its product with the standardised label.
     centre, scale
@@ -43,19 +49,33 @@ class Tilt:
     """
 
     trees: Trees
+    looks: Typicality
     weights: Floats
     centre: Floats
     scale: Floats
 
     def __call__(self, genotypes: Genotypes, labels: Labels) -> Floats:
         """(k,) values of f for people (k, m) with labels (k,)."""
+        return self.trees(genotypes, self.beside(genotypes, labels)) + self.linear(
+            genotypes, labels
+        )
+
+    def beside(self, genotypes: Genotypes, labels: Labels, *, own: bool = False) -> Array:
+        """(k, e) float32: the standardised label, and how usual people look.
+
+        ``own``: they are the people whose windows were counted.
+        """
+        y = self.label(labels).astype(np.float32)
+        return np.column_stack([y, self.looks(genotypes, own=own)])
+
+    def linear(self, genotypes: Genotypes, labels: Labels) -> Floats:
+        """(k,) of the linear part alone."""
         y = self.label(labels)
         parts = [
             self._linear(genotypes[i : i + BLOCK], y[i : i + BLOCK])
             for i in range(0, len(genotypes), BLOCK)
         ]
-        linear: Floats = np.concatenate([np.empty(0), *parts])
-        return self.trees(genotypes, y.astype(np.float32)) + linear
+        return np.concatenate([np.empty(0), *parts])
 
     def label(self, labels: Labels) -> Floats:
         """(k,) standardised labels."""
@@ -70,13 +90,14 @@ class Tilt:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """As named arrays."""
         named = {"weights": self.weights, "centre": self.centre, "scale": self.scale}
-        return {**self.trees.arrays(), **{f"tilt.{k}": v for k, v in named.items()}}
+        named = {f"tilt.{k}": v for k, v in named.items()}
+        return {**self.trees.arrays(), **self.looks.arrays(), **named}
 
     @classmethod
     def of_arrays(cls, state: Mapping[str, NDArray[Any]]) -> Self:
         """What `arrays` wrote."""
         named = {k: np.array(state[f"tilt.{k}"]) for k in ("weights", "centre", "scale")}
-        return cls(Trees.of_arrays(state), **named)
+        return cls(Trees.of_arrays(state), Typicality.of_arrays(state), **named)
 
 
 @dataclass
@@ -93,29 +114,47 @@ class Candidates:
         (n, c, m) candidates.
     f
         (n, c) the tilt of each, as far as it is known.
+    beside, drawn_beside
+        (n, e) and (n, c, e): what trees see beside dosages; nothing until `look`.
     """
 
     real: Genotypes
     labels: Labels
     drawn: Genotypes
     f: Floats
+    beside: Array = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    drawn_beside: Array = field(default_factory=lambda: np.empty((0, 0, 0), np.float32))
 
     @classmethod
     def of(cls, real: Genotypes, labels: Labels, drawn: Genotypes) -> Self:
         """None of the candidates preferred."""
         return cls(real, labels, drawn, np.zeros(drawn.shape[:2]))
 
-    def pick(self, times: int, rng: np.random.Generator) -> tuple[Genotypes, Labels]:
-        """(times n, m) candidates in proportion to exp f, and their labels."""
-        rows = np.arange(len(self.real))
-        picked = [self.drawn[rows, chosen(self.f, rng)] for _ in range(times)]
-        return np.concatenate(picked), np.tile(self.labels, times)
-
-    def add(self, tilt: Callable[[Genotypes, Labels], Floats]) -> None:
-        """Add ``tilt`` to f."""
+    def look(self, tilt: Tilt, *, own: bool) -> None:
+        """Note what stands beside the dosages; ``own``: the real people's windows were counted."""
         n, c, m = self.drawn.shape
+        self.beside = tilt.beside(self.real, self.labels, own=own)
         rows = self.drawn.reshape(-1, m)
-        self.f = self.f + tilt(rows, np.repeat(self.labels, c)).reshape(n, c)
+        self.drawn_beside = tilt.beside(rows, np.repeat(self.labels, c)).reshape(n, c, -1)
+
+    def pick(self, times: int, rng: np.random.Generator) -> tuple[Genotypes, Array]:
+        """(times n, m) candidates in proportion to exp f, and what stands beside their dosages."""
+        rows = np.arange(len(self.real))
+        columns = [chosen(self.f, rng) for _ in range(times)]
+        return (
+            np.concatenate([self.drawn[rows, c] for c in columns]),
+            np.concatenate([self.drawn_beside[rows, c] for c in columns]),
+        )
+
+    def rows(self) -> tuple[Genotypes, Array, Labels]:
+        """(n c, m) all candidates, what stands beside their dosages, and their labels."""
+        n, c, m = self.drawn.shape
+        beside = self.drawn_beside.reshape(n * c, -1)
+        return self.drawn.reshape(n * c, m), beside, np.repeat(self.labels, c)
+
+    def add(self, more: Floats) -> None:
+        """Add to f, candidate by candidate."""
+        self.f = self.f + more.reshape(self.f.shape)
 
     def effective(self) -> float:
         """Mean over people of the effective number of candidates."""
@@ -132,7 +171,8 @@ def fit(
     train: Candidates,
     held_out: Candidates,
     *,
-    rounds: int = 8,  # of trees
+    looks: Typicality | None = None,  # how usual people look; None: trees do not ask
+    rounds: int = 16,  # of trees
     trees: int = 200,  # most per round
     depth: int = 3,
     eta: float = 0.1,  # learning rate within a round
@@ -152,16 +192,20 @@ def fit(
     scale = joint.std(axis=0)
     tilt = Tilt(
         Trees.none(),
+        looks or Typicality.none(),
         np.zeros((2, train.real.shape[1])),
         joint.mean(axis=0),
         np.where(scale > 0, scale, 1.0),
     )
+    if monotonic() < deadline:
+        train.look(tilt, own=True)
+        held_out.look(tilt, own=False)
     parts: list[Trees] = []
     for number in range(rounds):
         if monotonic() > deadline:
             break
         found, gain = _round(
-            tilt, train, held_out, trees=trees, depth=depth, eta=eta, rate=rate, rng=rng,
+            train, held_out, trees=trees, depth=depth, eta=eta, rate=rate, rng=rng,
             threads=threads, deadline=deadline,
         )  # fmt: skip
         report({"round": number, "gain": gain, "effective": train.effective()})
@@ -169,19 +213,20 @@ def fit(
             break
         parts.append(found)
         for people in (train, held_out):
-            people.add(replace(tilt, trees=found))
+            rows, beside, _ = people.rows()
+            people.add(found(rows, beside))
     tilt = replace(tilt, trees=Trees.joined(parts))
     if monotonic() < deadline:
         linear = _linear_part(tilt, train, ridge=ridge)
         for people in (train, held_out):
-            people.add(replace(linear, trees=Trees.none()))
+            rows, _, labels = people.rows()
+            people.add(linear.linear(rows, labels))
         tilt = linear
     report({"effective": train.effective()})
     return tilt
 
 
 def _round(
-    tilt: Tilt,
     train: Candidates,
     held_out: Candidates,
     *,
@@ -204,7 +249,7 @@ def _round(
         "objective": "binary:logistic",
         "eval_metric": "logloss",
         "tree_method": "hist",
-        "max_bin": 16,
+        "max_bin": 64,
         "max_depth": depth,
         "eta": eta,
         "subsample": 0.6,
@@ -219,9 +264,9 @@ def _round(
     seen: dict[str, dict[str, list[float]]] = {}
     booster = xgb.train(
         settings,
-        _matrix(tilt, train, rng),
+        _matrix(train, rng),
         num_boost_round=trees,
-        evals=[(_matrix(tilt, held_out, rng), "held_out")],
+        evals=[(_matrix(held_out, rng), "held_out")],
         evals_result=seen,
         early_stopping_rounds=15,
         verbose_eval=False,
@@ -232,17 +277,18 @@ def _round(
     return Trees.of(booster, count, depth, rate), float(np.log(2) - losses.min())
 
 
-def _matrix(tilt: Tilt, people: Candidates, rng: np.random.Generator) -> Any:
-    """Real people (1) and picked candidates (0), of equal weight, the label beside the dosages."""
+def _matrix(people: Candidates, rng: np.random.Generator) -> Any:
+    """Real people (1) and picked candidates (0), of equal weight."""
     import xgboost as xgb
 
-    picked, labels = people.pick(NEGATIVES, rng)
-    n = len(people.real)
+    picked, beside = people.pick(NEGATIVES, rng)
+    n, m = people.real.shape
     x = np.concatenate([people.real, picked]).astype(np.float32)
-    y = tilt.label(np.concatenate([people.labels, labels])).astype(np.float32)
+    x = np.column_stack([x, np.concatenate([people.beside, beside])])
     real = np.arange(len(x)) < n
     weight = np.where(real, 1.0, 1.0 / NEGATIVES)
-    return xgb.DMatrix(np.column_stack([x, y]), real.astype(np.float32), weight=weight)
+    offered = np.where(np.arange(x.shape[1]) <= m, 1.0, OFTEN)
+    return xgb.DMatrix(x, real.astype(np.float32), weight=weight, feature_weights=offered)
 
 
 def _linear_part(tilt: Tilt, people: Candidates, *, ridge: float) -> Tilt:
@@ -260,12 +306,12 @@ def _linear_part(tilt: Tilt, people: Candidates, *, ridge: float) -> Tilt:
     give = ridge / n
 
     def objective(weights: Floats) -> tuple[float, Floats]:
-        now = replace(tilt, trees=Trees.none(), weights=weights.reshape(2, m))
+        now = replace(tilt, weights=weights.reshape(2, m))
         value, gradient = 0.0, np.zeros(2 * m)
         for start in range(0, n, max(1, BLOCK // c)):
             some = slice(start, start + max(1, BLOCK // c))
             rows, labels = people.drawn[some].reshape(-1, m), np.repeat(people.labels[some], c)
-            f = people.f[some] + now(rows, labels).reshape(-1, c)
+            f = people.f[some] + now.linear(rows, labels).reshape(-1, c)
             peak = f.max(axis=1, keepdims=True)
             e = np.exp(f - peak)
             total = e.sum(axis=1, keepdims=True)

@@ -21,6 +21,7 @@ from genobench.metrics import effects
 from genobench.metrics.effects import Estimated
 from genobench.metrics.genotypes import comparable
 from genobench.metrics.intervals import Interval
+from genobench.metrics.moments import deviations
 from genobench.task import Estimate, Reference, Task, timed
 
 from ._ridge import drawn
@@ -37,7 +38,7 @@ class EffectRecovery(Task):
         return {
             "marginal": variants["marginal_beta"].to_numpy(np.float64),
             "joint": variants["beta"].to_numpy(np.float64),
-            "scale": train.genotypes.std(axis=0, dtype=np.float64),
+            "scale": deviations(train.genotypes),
             **{f"train_{name}": part for name, part in _estimated(train).arrays().items()},
         }
 

@@ -19,6 +19,7 @@ from genobench.errors import GenobenchError
 from genobench.metrics import risk
 from genobench.metrics.genotypes import checked
 from genobench.metrics.intervals import Interval
+from genobench.metrics.moments import times
 from genobench.metrics.performance import (
     apart,
     calibration_slope,
@@ -172,7 +173,7 @@ def _consistency(
     n = min(synthetic.n, split.train.n)
     overlap = n / split.train.n
     joint = facts[f"joint_{n}"]
-    scores = g @ joint[:, :-1].T + joint[:, -1]
+    scores = times(g, joint[:, :-1].T) + joint[:, -1]
     real = facts[f"trtr_{n}"][:, JOINT]
     gap = apart(scores.T, y, real, test.labels, kind, rng=draw)
     found.add("trts_gap", gap, n=synthetic.n)

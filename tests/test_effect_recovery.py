@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -12,11 +13,12 @@ import numpy as np
 import pytest
 
 from genobench.cohort import Cohort, Genotypes, Labels
+from genobench.data import gwas
 from genobench.data.simulated_trait import SimulatedTrait, marginal_effects, simulate_trait
 from genobench.data.source import MemorySource
 from genobench.data.split import Split
 from genobench.errors import GenobenchError
-from genobench.metrics import effects
+from genobench.metrics import effects, moments
 from genobench.registry import find_task
 from genobench.task import Estimate, Reference, validated
 
@@ -258,3 +260,23 @@ def test_bad_input_is_named(quantitative: Reference) -> None:
         task.score(control.with_trait(None), quantitative, seed=0)
     with pytest.raises(GenobenchError, match="needs 10"):
         task.score(control.take(slice(0, 5)), quantitative, seed=0)
+
+
+def test_many_training_people_are_widened_a_few_at_a_time(
+    binary: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same truth and effects, in less memory than a float64 copy of the training people."""
+    split, whole = binary.split, binary.statistics
+    monkeypatch.setattr(moments, "WHOLE", 0)
+    monkeypatch.setattr(moments, "CELLS", 1 << 14)
+    monkeypatch.setattr(gwas, "CHUNK_CELLS", 1 << 14)
+    EffectRecovery().prepare(split, seed=0)  # compiles
+    tracemalloc.start()
+    try:
+        found = EffectRecovery().prepare(split, seed=0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * split.train.genotypes.nbytes
+    assert found["scale"] == pytest.approx(whole["scale"], abs=1e-12)
+    assert found["train_joint"] == pytest.approx(whole["train_joint"], abs=1e-6)

@@ -16,6 +16,7 @@ from genobench.generator import Budget
 tilting = import_module("genobench.baselines._tilting")
 boosted = import_module("genobench.baselines._boosted_trees")
 tilted = import_module("genobench.baselines.tilted")
+typicality = import_module("genobench.baselines._typicality")
 
 TREE: dict[str, Any] = {"states": (8,), "smoothing": (0.1,), "window": 16, "nearby": 8}
 FLOW: dict[str, Any] = {"width": 32, "depth": 1, "steps": 150, "solver_steps": 4}
@@ -38,7 +39,7 @@ def candidates(real: Array, y: Array, draw: Any, count: int, rng: np.random.Gene
 
 
 def test_trees_are_those_of_the_booster() -> None:
-    """Plain arrays give XGBoost's own margins, the label being the last column."""
+    """Plain arrays give XGBoost's own margins, the label standing beside the dosages."""
     rng = np.random.default_rng(0)
     x, y = binomial(np.full(6, 0.4), 500, rng), rng.normal(size=500).astype(np.float32)
     z = (x[:, 1] + (x[:, 4] == 1) * (y > 0) + rng.normal(size=500) > 1).astype(np.float32)
@@ -48,7 +49,7 @@ def test_trees_are_those_of_the_booster() -> None:
     trees = boosted.Trees.of(booster, 7, 3, 0.5)
     margin = booster.predict(data, output_margin=True, iteration_range=(0, 7))
     assert np.abs(margin).max() > 0.5
-    assert trees(x, y) == pytest.approx(0.5 * margin, abs=1e-4)
+    assert trees(x, y[:, None]) == pytest.approx(0.5 * margin, abs=1e-4)
 
 
 def test_choice_is_in_proportion() -> None:
@@ -93,7 +94,8 @@ def test_moments_are_met() -> None:
 
     sides = [candidates(real, y, draw, 16, rng) for _ in range(2)]
     tilting.fit(*sides, rounds=0, rng=rng)
-    rows, labels = sides[0].pick(4, rng)
+    rows, beside = sides[0].pick(4, rng)
+    labels = beside[:, 0] * y.std() + y.mean()
     assert rows.mean(0) == pytest.approx(real.mean(0), abs=0.02)
     mine, theirs = (labels @ rows / len(rows), y @ real / len(real))
     assert mine == pytest.approx(theirs, abs=0.03)
@@ -131,12 +133,66 @@ def test_time_that_ends_in_a_round_leaves_its_trees() -> None:
         return binomial(np.full(4, 0.5), len(labels), rng)
 
     sides = [candidates(binomial(np.full(4, p), 400, rng), y, draw, 4, rng) for p in (0.3, 0.3)]
+    tilting.fit(*sides, rounds=0, rng=rng)
     found, gain = tilting._round(
-        tilting.fit(*sides, rounds=0, rng=rng), *sides, trees=50, depth=2, eta=0.3, rate=1.0,
+        *sides, trees=50, depth=2, eta=0.3, rate=1.0,
         rng=rng, threads=1, deadline=0.0,
     )  # fmt: skip
     assert len(found.feature) == 1
     assert np.isfinite(gain)
+
+
+def test_windows_are_counted_without_oneself() -> None:
+    """Against a count person by person; the last window is shorter."""
+    people = np.random.default_rng(6).integers(0, 2, size=(30, 7)).astype(np.int8)
+    windows = typicality.Windows.of(people, 3)
+    others = np.random.default_rng(7).integers(0, 3, size=(20, 7)).astype(np.int8)
+    for rows, own in ((people, True), (others, False)):
+        wanted = [
+            np.mean([np.log((people[:, i : i + 3] == row[i : i + 3]).all(1).sum() - own + 0.5)
+                     for i in (0, 3, 6)])
+            for row in rows
+        ]  # fmt: skip
+        assert windows.familiarity(rows, own=own) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_room_is_the_distance_into_the_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sum of differences to the twentieth nearest, also when people are looked at in parts."""
+    rng = np.random.default_rng(8)
+    crowd, people = (rng.integers(0, 3, size=(n, 40)).astype(np.int8) for n in (50, 9))
+    monkeypatch.setattr(typicality, "BLOCK", 4)
+    apart = np.abs(people[:, None].astype(int) - crowd).sum(2)
+    found = typicality.Typicality.of(crowd, crowd)(people)
+    assert found.shape == (9, 3)
+    assert found[:, -1] == pytest.approx(np.sort(apart, axis=1)[:, 19])
+
+
+def test_looks_tell_what_single_dosages_do_not() -> None:
+    """Real people are mosaics of a few stretches, the base has the same sites in no order."""
+    rng = np.random.default_rng(9)
+    stretches = rng.integers(0, 3, size=(2, 12, 8)).astype(np.int8)
+
+    def people(count: int) -> Array:
+        return np.concatenate([s[rng.integers(0, 12, size=count)] for s in stretches], axis=1)
+
+    def draw(labels: Array, rng: np.random.Generator) -> Array:
+        mixed = people(len(labels))
+        unlike = rng.random(len(labels)) < 0.8
+        mixed[unlike] = rng.permuted(people(unlike.sum()), axis=0)
+        return mixed
+
+    y = np.tile([0, 1], 300).astype(np.float32)
+    known = {tuple(row) for s in stretches for row in s}
+    shares = []
+    for looks in (False, True):
+        sides = [candidates(people(len(y)), y, draw, 16, rng) for y in (y, y[:300])]
+        seen = typicality.Typicality.of(sides[0].real, draw(y, rng)) if looks else None
+        tilting.fit(*sides, looks=seen, rng=rng)
+        rows, _ = sides[0].pick(2, rng)
+        halves = rows.reshape(-1, 8)
+        shares.append(np.mean([tuple(half) in known for half in halves]))
+    assert shares[1] > shares[0] + 0.05, shares
+    assert shares[1] > 0.9
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +247,20 @@ def test_a_model_of_no_candidates_is_not_fitted(toy_split: Split) -> None:
     other.restore(model.state())
     labels = toy_split.train.labels[:20]
     assert np.array_equal(other.sample(labels, seed=3), model.sample(labels, seed=3))
+
+
+def test_no_training_person_is_kept(fitted: Any, toy_split: Split) -> None:
+    """What people are compared with are counts and synthetic people; without it, nothing."""
+    people = {row.tobytes() for row in toy_split.train.genotypes}
+    m = toy_split.train.m
+    kept = [a for a in fitted.state().values() if a.dtype == np.int8 and a.shape[-1:] == (m,)]
+    rows = np.concatenate([np.atleast_2d(a) for a in kept])
+    assert len(rows) >= tilted.CROWD // 3 * 3
+    assert not any(row.tobytes() in people for row in rows)
+    plain = tilted.Tilted(**{**QUICK, "from_flow": 0, "typicality": False})
+    plain.fit(toy_split.train, toy_split.validation, seed=0, budget=Budget())
+    assert plain.state()["typical.crowd"].size == 0
+    assert not any(key.startswith("typical.keys") for key in plain.state())
 
 
 def test_no_candidates_at_all_are_refused(toy_split: Split) -> None:
