@@ -2,7 +2,7 @@
 
 p(x | y) is proportional to q(x | y) exp f(x, y), where q is the base model and f a sum of boosted
 trees (told real people from drawn ones, round by round, by their dosages, their label and how
-usual they look: `_typicality`) and of a linear part (makes allele
+familiar they look: `_familiarity`) and of a linear part (makes allele
 frequencies, and their regression on the label, those of the training people). A person of label y
 is drawn by sampling importance resampling (Rubin 1987): one of several candidates from q(. | y),
 with probability in proportion to exp f. Fitting works on the same candidates, so that what is
@@ -22,14 +22,15 @@ from numpy.typing import NDArray
 from genobench.cohort import Genotypes, Labels
 
 from ._boosted_trees import Trees
-from ._typicality import Typicality
+from ._familiarity import Familiarity
 
+PLAIN = Familiarity()
 Floats = NDArray[np.float64]
 Array = NDArray[np.float32]
 NEGATIVES = 4  # drawn people per real person in a round of trees
 LEAST_GAIN = 2e-3  # nats per held-out person below log 2 that a round of trees must win
 BLOCK = 8192  # rows held as floats at once
-OFTEN = 20.0  # times that a tree is offered how usual people look, for a dosage once
+OFTEN = 20.0  # times that a tree is offered how familiar people look, for a dosage once
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Tilt:
     ----------
     trees
         On the m dosages and what stands `beside` them.
-    looks
-        How usual people look.
+    familiarity
+        How familiar people look.
     weights
         (2, m) of the standardised dosage, and of its product with the standardised label.
     centre, scale
@@ -49,7 +50,7 @@ class Tilt:
     """
 
     trees: Trees
-    looks: Typicality
+    familiarity: Familiarity
     weights: Floats
     centre: Floats
     scale: Floats
@@ -61,12 +62,12 @@ class Tilt:
         )
 
     def beside(self, genotypes: Genotypes, labels: Labels, *, own: bool = False) -> Array:
-        """(k, e) float32: the standardised label, and how usual people look.
+        """(k, e) float32: the standardised label, and how familiar people look.
 
         ``own``: they are the people whose windows were counted.
         """
         y = self.label(labels).astype(np.float32)
-        return np.column_stack([y, self.looks(genotypes, own=own)])
+        return np.column_stack([y, self.familiarity(genotypes, own=own)])
 
     def linear(self, genotypes: Genotypes, labels: Labels) -> Floats:
         """(k,) of the linear part alone."""
@@ -91,13 +92,13 @@ class Tilt:
         """As named arrays."""
         named = {"weights": self.weights, "centre": self.centre, "scale": self.scale}
         named = {f"tilt.{k}": v for k, v in named.items()}
-        return {**self.trees.arrays(), **self.looks.arrays(), **named}
+        return {**self.trees.arrays(), **self.familiarity.arrays(), **named}
 
     @classmethod
     def of_arrays(cls, state: Mapping[str, NDArray[Any]]) -> Self:
         """What `arrays` wrote."""
         named = {k: np.array(state[f"tilt.{k}"]) for k in ("weights", "centre", "scale")}
-        return cls(Trees.of_arrays(state), Typicality.of_arrays(state), **named)
+        return cls(Trees.of_arrays(state), Familiarity.of_arrays(state), **named)
 
 
 @dataclass
@@ -171,7 +172,7 @@ def fit(
     train: Candidates,
     held_out: Candidates,
     *,
-    looks: Typicality | None = None,  # how usual people look; None: trees do not ask
+    familiarity: Familiarity = PLAIN,  # how familiar people look; plain: trees do not ask
     rounds: int = 16,  # of trees
     trees: int = 200,  # most per round
     depth: int = 3,
@@ -192,7 +193,7 @@ def fit(
     scale = joint.std(axis=0)
     tilt = Tilt(
         Trees.none(),
-        looks or Typicality.none(),
+        familiarity,
         np.zeros((2, train.real.shape[1])),
         joint.mean(axis=0),
         np.where(scale > 0, scale, 1.0),

@@ -24,14 +24,13 @@ from genobench.seeds import derive, rng
 
 from . import _tilting
 from ._discrete_diffusion import DiscreteDiffusion
+from ._familiarity import Familiarity
 from ._hidden_tree import HiddenTree
 from ._principal_flow import PrincipalFlow
 from ._tilting import Candidates, Tilt, chosen
 from ._training import in_chunks
-from ._typicality import Typicality
 
 CHUNK = 512  # people chosen at once
-CROWD = 2_000  # people of the models with whom others are compared
 SHARES = {"tree": 0.2, "flow": 0.2, "masked": 0.3}  # of the budget; the tilt ends at nine tenths
 
 
@@ -50,9 +49,9 @@ class Tilted(Generator):
         Rounds of boosted trees in the tilt, most trees in one, and their depth.
     rate
         Share of what a round finds that is taken.
-    typicality
-        Whether the trees also see how usual people look (`_typicality`), and not dosages and label
-        alone.
+    familiarity
+        Whether the trees also see how familiar people look (`_familiarity`), and not dosages and
+        label alone.
     ridge
         Noise that the linear part grants the training people's moments, in units of their
         sampling variance.
@@ -70,7 +69,7 @@ class Tilted(Generator):
     trees: int = 200
     depth: int = 3
     rate: float = 0.7
-    typicality: bool = True
+    familiarity: bool = True
     ridge: float = 1.0
     most: int = 5_000
 
@@ -90,7 +89,7 @@ class Tilted(Generator):
             sides.append(Candidates.of(cohort.genotypes, cohort.labels, drawn))
         self.tilt_ = _tilting.fit(
             *sides,
-            looks=self._looks(sides[0], draw),
+            familiarity=Familiarity.of(sides[0].real) if self.familiarity else Familiarity(),
             rounds=self.rounds,
             trees=self.trees,
             depth=self.depth,
@@ -132,7 +131,7 @@ class Tilted(Generator):
         own = (
             tilt.weights.size
             + tilt.trees.value.size
-            + sum(w.counts.size for w in tilt.looks.windows)
+            + sum(w.counts.size for w in tilt.familiarity.windows)
         )
         return own + sum(base.parameters for base in self.bases_.values())
 
@@ -167,16 +166,6 @@ class Tilted(Generator):
             rows = base.sample(np.repeat(labels, count), seed=int(draw.integers(2**31)))
             parts.append(rows.reshape(len(labels), count, -1))
         return np.concatenate(parts, axis=1)
-
-    def _looks(self, people: Candidates, draw: np.random.Generator) -> Typicality | None:
-        """Windows of these training people, and a crowd of all models with their labels."""
-        if not self.typicality:
-            return None
-        crowd = []
-        for base in self.bases_.values():
-            labels = draw.choice(people.labels, CROWD // len(self.bases_))
-            crowd.append(base.sample(labels, seed=int(draw.integers(2**31))))
-        return Typicality.of(people.real, np.concatenate(crowd))
 
     def _chosen(self, labels: Labels, draw: np.random.Generator) -> Genotypes:
         drawn = self._drawn(labels, draw)

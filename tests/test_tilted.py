@@ -16,7 +16,7 @@ from genobench.generator import Budget
 tilting = import_module("genobench.baselines._tilting")
 boosted = import_module("genobench.baselines._boosted_trees")
 tilted = import_module("genobench.baselines.tilted")
-typicality = import_module("genobench.baselines._typicality")
+familiarity = import_module("genobench.baselines._familiarity")
 
 TREE: dict[str, Any] = {"states": (8,), "smoothing": (0.1,), "window": 16, "nearby": 8}
 FLOW: dict[str, Any] = {"width": 32, "depth": 1, "steps": 150, "solver_steps": 4}
@@ -145,7 +145,7 @@ def test_time_that_ends_in_a_round_leaves_its_trees() -> None:
 def test_windows_are_counted_without_oneself() -> None:
     """Against a count person by person; the last window is shorter."""
     people = np.random.default_rng(6).integers(0, 2, size=(30, 7)).astype(np.int8)
-    windows = typicality.Windows.of(people, 3)
+    windows = familiarity.Windows.of(people, 3)
     others = np.random.default_rng(7).integers(0, 3, size=(20, 7)).astype(np.int8)
     for rows, own in ((people, True), (others, False)):
         wanted = [
@@ -153,21 +153,10 @@ def test_windows_are_counted_without_oneself() -> None:
                      for i in (0, 3, 6)])
             for row in rows
         ]  # fmt: skip
-        assert windows.familiarity(rows, own=own) == pytest.approx(wanted, abs=1e-6)
+        assert windows(rows, own=own) == pytest.approx(wanted, abs=1e-6)
 
 
-def test_room_is_the_distance_into_the_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sum of differences to the twentieth nearest, also when people are looked at in parts."""
-    rng = np.random.default_rng(8)
-    crowd, people = (rng.integers(0, 3, size=(n, 40)).astype(np.int8) for n in (50, 9))
-    monkeypatch.setattr(typicality, "BLOCK", 4)
-    apart = np.abs(people[:, None].astype(int) - crowd).sum(2)
-    found = typicality.Typicality.of(crowd, crowd)(people)
-    assert found.shape == (9, 3)
-    assert found[:, -1] == pytest.approx(np.sort(apart, axis=1)[:, 19])
-
-
-def test_looks_tell_what_single_dosages_do_not() -> None:
+def test_familiarity_tells_what_single_dosages_do_not() -> None:
     """Real people are mosaics of a few stretches, the base has the same sites in no order."""
     rng = np.random.default_rng(9)
     stretches = rng.integers(0, 3, size=(2, 12, 8)).astype(np.int8)
@@ -184,10 +173,10 @@ def test_looks_tell_what_single_dosages_do_not() -> None:
     y = np.tile([0, 1], 300).astype(np.float32)
     known = {tuple(row) for s in stretches for row in s}
     shares = []
-    for looks in (False, True):
+    for asked in (False, True):
         sides = [candidates(people(len(y)), y, draw, 16, rng) for y in (y, y[:300])]
-        seen = typicality.Typicality.of(sides[0].real, draw(y, rng)) if looks else None
-        tilting.fit(*sides, looks=seen, rng=rng)
+        seen = familiarity.Familiarity.of(sides[0].real) if asked else familiarity.Familiarity()
+        tilting.fit(*sides, familiarity=seen, rng=rng)
         rows, _ = sides[0].pick(2, rng)
         halves = rows.reshape(-1, 8)
         shares.append(np.mean([tuple(half) in known for half in halves]))
@@ -250,17 +239,15 @@ def test_a_model_of_no_candidates_is_not_fitted(toy_split: Split) -> None:
 
 
 def test_no_training_person_is_kept(fitted: Any, toy_split: Split) -> None:
-    """What people are compared with are counts and synthetic people; without it, nothing."""
+    """Of stretches there are counts; without familiarity there is nothing."""
+    state, m = fitted.state(), toy_split.train.m
     people = {row.tobytes() for row in toy_split.train.genotypes}
-    m = toy_split.train.m
-    kept = [a for a in fitted.state().values() if a.dtype == np.int8 and a.shape[-1:] == (m,)]
-    rows = np.concatenate([np.atleast_2d(a) for a in kept])
-    assert len(rows) >= tilted.CROWD // 3 * 3
-    assert not any(row.tobytes() in people for row in rows)
-    plain = tilted.Tilted(**{**QUICK, "from_flow": 0, "typicality": False})
+    rows = [np.atleast_2d(a) for a in state.values() if a.dtype == np.int8 and a.shape[-1:] == (m,)]
+    assert not any(row.tobytes() in people for row in np.concatenate(rows))
+    assert max(len(a) for k, a in state.items() if k.startswith("windows.")) > m
+    plain = tilted.Tilted(**{**QUICK, "from_flow": 0, "familiarity": False})
     plain.fit(toy_split.train, toy_split.validation, seed=0, budget=Budget())
-    assert plain.state()["typical.crowd"].size == 0
-    assert not any(key.startswith("typical.keys") for key in plain.state())
+    assert not any(key.startswith("windows.") for key in plain.state())
 
 
 def test_no_candidates_at_all_are_refused(toy_split: Split) -> None:
