@@ -13,6 +13,8 @@ from genobench.cohort import Cohort, Genotypes, Labels
 from genobench.conditioning import strata_edges, stratum
 from genobench.generator import Budget, Generator
 
+from ._binomial import calls
+
 
 @dataclass
 class ConditionalHwe(Generator):
@@ -40,9 +42,8 @@ class ConditionalHwe(Generator):
 
     def sample(self, labels: Labels, *, seed: int) -> Genotypes:
         """Every call drawn by itself, given the label."""
-        rng = np.random.default_rng(seed)
-        p = self.frequency_[stratum(np.asarray(labels), self.edges_)]
-        return np.asarray(rng.binomial(2, p), dtype=np.int8)
+        part = stratum(np.asarray(labels), self.edges_)
+        return calls(self.frequency_, part, np.random.default_rng(seed))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Allele frequencies per stratum, and the strata."""

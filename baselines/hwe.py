@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from genobench.cohort import Cohort, Genotypes, Labels
 from genobench.generator import Budget, Generator
 
+from ._binomial import calls
+
 
 @dataclass
 class Hwe(Generator):
@@ -24,9 +26,8 @@ class Hwe(Generator):
 
     def sample(self, labels: Labels, *, seed: int) -> Genotypes:
         """Every call drawn by itself."""
-        rng = np.random.default_rng(seed)
-        shape = (len(labels), len(self.frequency_))
-        return rng.binomial(2, self.frequency_, size=shape).astype(np.int8)
+        same = np.zeros(len(labels), dtype=np.intp)
+        return calls(self.frequency_[None], same, np.random.default_rng(seed))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Allele frequencies."""
