@@ -115,18 +115,27 @@ class Parser(argparse.ArgumentParser):
         raise GenobenchError(f"{message}\nSee `{self.prog} --help`")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, options: argparse.Namespace | None = None) -> int:
     """Run one command.
+
+    Parameters
+    ----------
+    argv
+        Its words; default: those of the shell.
+    options
+        What they are parsed into, and where a command may leave what it has made.
 
     Returns
     -------
     0 done; 1 it ran, and something failed; 2 what was asked cannot be done; 130 interrupted.
     """
     try:
-        options = build_parser().parse_args(argv)
+        options = build_parser().parse_args(argv, options)
         module, _, function = options.function.partition(":")
         command = getattr(importlib.import_module(f"genobench.commands.{module}"), function)
-        return int(command(options))
+        code = int(command(options))
+        sys.stdout.flush()
+        return code
     except GenobenchError as error:
         print(f"genobench: error: {visible(str(error))}", file=sys.stderr)
         return USER_ERROR
@@ -140,7 +149,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def entry() -> int:
     """`main` as the shell calls it."""
-    code = main()
+    options = argparse.Namespace()
+    code = main(options=options)
+    if hasattr(options, "tables"):  # and millions of parts of records: not taken apart one by one
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
     gc.freeze()  # what is left is not searched for garbage once more, at the very end
     return code
 
@@ -205,6 +219,8 @@ def _run(parser: Parser) -> None:
     add("--memory", type=arguments.size, metavar="16G", help="per job; default: its share")
     add("--device-memory", type=arguments.size, metavar="8G",
         help="of a GPU, per job; default: all; fits that need more: see docs/scale.md")  # fmt: skip
+    add("--gpus-per-fit", type=arguments.positive, default=1, metavar="N",
+        help="GPUs that work on one fit, where a card says that they may; default: 1")  # fmt: skip
     add("--dry-run", action="store_true", help="say what would be run, and run nothing")
     _device(parser)
     _data_options(parser)

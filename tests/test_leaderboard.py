@@ -6,6 +6,10 @@ import csv
 import io
 import json
 import math
+import os
+import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,7 @@ import numpy as np
 import pytest
 
 from genobench.generator import Card
-from genobench.report import leaderboard, markdown
+from genobench.report import collect, leaderboard, markdown
 from genobench.report.collect import build
 from genobench.report.headline import Point, focus, inside, points
 from genobench.report.plots.headline import write_headline
@@ -23,6 +27,7 @@ from genobench.report.scale import MEMORISING
 from genobench.report.stats import Interval, Summary
 from genobench.report.tables import Table, Tables
 from genobench.report.terminal import show
+from genobench.run import environment
 from genobench.task import MetricCard, TaskCard
 
 UTILITY = TaskCard(
@@ -366,6 +371,31 @@ def test_adopt_write_check(tmp_path: Path, records: list[dict[str, Any]]) -> Non
 
     leaderboard.write(leaderboard.rebuild(home, CARDS, TASKS), home)
     assert leaderboard.check(home, CARDS, TASKS) == []
+
+
+def test_shared_out_work_gives_the_same(
+    records: list[dict[str, Any]], tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables of many records are made by all cores, to the byte as by one."""
+    monkeypatch.setattr(environment, "cores", lambda: 2)
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    monkeypatch.setattr(collect, "MANY", 0)
+    shared = build(records, CARDS, TASKS)
+    assert leaderboard.files(shared) == leaderboard.files(tables)
+
+
+def test_program_ends_with_all_said(tmp_path: Path, records: list[dict[str, Any]]) -> None:
+    """It ends without taking its records apart: what it printed has arrived, and its exit code."""
+    home = _store(tmp_path / "run", records)
+    command = [sys.executable, "-m", "genobench", "leaderboard", "--out", str(home)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert all(map(os.path.exists, done.stdout.split()))
+    assert str(home / "index.html") in done.stdout.split()
+    (home / "index.html").unlink()
+    (home / "index.html").mkdir()
+    failed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert failed.returncode == 2
+    assert "cannot write the leaderboards" in failed.stderr
 
 
 def test_check_notices_a_changed_record(tmp_path: Path, records: list[dict[str, Any]]) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +65,7 @@ def run(options: Namespace) -> int:
         timeout_seconds=options.timeout,
         memory_bytes=options.memory,
         device_memory_bytes=options.device_memory,
+        gpus_per_fit=options.gpus_per_fit,
         overwrite=options.overwrite,
         cluster=options.cluster,
         cluster_tls=tuple(Path(name) for name in options.cluster_tls.split(",") if name),
@@ -251,15 +251,14 @@ def leaderboard(options: Namespace) -> int:
 def _leaderboard(options: Namespace) -> list[Path]:
     """Take over records, write tables, page and figures; what was written."""
     from genobench.report import leaderboard as boards
-    from genobench.report.cores import over_cores
 
     taken: list[Path] = []
     if options.source is not None:
         taken = boards.adopt(options.source, options.out)
         say(f"{len(taken)} records taken over from {options.source}")
     tables = boards.rebuild(options.out, *cards())
-    written = boards.write(tables, options.out)
     if taken and not options.no_portraits:
+        boards.write(tables, options.out)  # before what may take minutes
         from genobench.report.plots.portray import keep
         from genobench.report.portrait import kept
 
@@ -270,8 +269,8 @@ def _leaderboard(options: Namespace) -> list[Path]:
         if drawn:
             say(f"portraits of {len(drawn)} samples drawn for the page")
             tables = replace(tables, portraits=kept(options.out / "records"))
-            written = boards.write(tables, options.out)
-    return written + list(chain(*over_cores(partial(_pictures, options.out), tables.blocks)))
+    options.tables = tables
+    return boards.write(tables, options.out, partial(_pictures, options.out))
 
 
 def _pictures(out: Path, block: Block) -> list[Path]:
@@ -294,6 +293,8 @@ def _keeping() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()
+        gc.unfreeze()  # what is left is old now, and searched the least
         gc.enable()
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 
 from genobench.report.tables import Failure, Record
-from genobench.run.ledger import without_reference
 from genobench.run.record import cut_short
 from genobench.run.retries import in_words
 from genobench.task import TaskCard
@@ -48,12 +47,13 @@ def notes_on(
 
 
 def version(record: Record) -> tuple[str | bytes, ...]:
-    """What makes records of one model comparable: its source, its settings, its device."""
+    """What makes records of one model comparable: its source, its settings, its devices."""
     job = record["job"]
+    budget = job.get("budget") or {}
     return (
         str(record.get("software", {}).get("plugin_sha256", "")),
         orjson.dumps(job.get("settings", {}), option=orjson.OPT_SORT_KEYS),
-        str((job.get("budget") or {}).get("device", "")),
+        f"{budget.get('device', '')} {budget.get('processes', 1)}",
     )
 
 
@@ -147,6 +147,10 @@ def _tuning_notes(records: Iterable[Record]) -> list[str]:
 def impossible(record: Record) -> dict[str, str]:
     """Tasks that could not be scored for want of a reference, and why."""
     failed = [task for task, entry in record.get("scores", {}).items() if "error" in entry]
+    if not failed:
+        return {}
+    from genobench.run.ledger import without_reference  # and all that runs jobs
+
     return {task: reason for task in failed if (reason := without_reference(record, task))}
 
 

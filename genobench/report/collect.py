@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from operator import call
 
 from genobench.generator import Card
 from genobench.report.block_notes import failures, impossible, notes_on, version
+from genobench.report.cores import over_cores
 from genobench.report.portrait import Portrait
 from genobench.report.scale import overall
-from genobench.report.tables import Block, Record, Tables
+from genobench.report.tables import Block, Record, Table, Tables
 from genobench.report.tabulate import cost_of, tabulate
 from genobench.task import TaskCard
+
+MANY = 1000  # records; of fewer it does not pay to share out the tables
 
 
 def build(
@@ -42,13 +49,17 @@ def build(
         key = tuple(str(job.get(k, "")) for k in ("data", "suite", "data_key", "split_seed"))
         grouped.setdefault(key, []).append(record)
     crowded = [key[:2] for key in grouped]
-    blocks = []
+    drafts = []
     for key in sorted(grouped):
         name = f"{key[0]}-{key[1]}"
         if crowded.count(key[:2]) > 1:  # another trait, selection or split of the same data
             name += f"-{key[2][:8]}" + (f"-s{key[3]}" if key[3] not in ("", "0") else "")
         words = (options or {}).get(key[2], "")
-        blocks.append(_block(slug(name), grouped[key], generators, tasks, words))
+        drafts.append(_block(slug(name), grouped[key], generators, tasks, words))
+    makers = [maker for _, of_block in drafts for maker in of_block]
+    many = sum(map(len, grouped.values())) > MANY
+    made = iter(over_cores(call, makers) if many else map(call, makers))
+    blocks = [replace(b, tables=tuple(islice(made, len(of_block)))) for b, of_block in drafts]
     seen = sorted({t.task.name for b in blocks for t in b.tables})
     ranks = {t: overall(_ranks(blocks, t)) for t in seen}
     return Tables(tuple(blocks), ranks, portraits or {})
@@ -73,7 +84,8 @@ def _block(
     generators: Mapping[str, Card],
     tasks: Mapping[str, TaskCard],
     options: str,
-) -> Block:
+) -> tuple[Block, list[Callable[[], Table]]]:
+    """A block without its tables, and what makes each of them."""
     ordered = sorted(records, key=lambda r: (str(r.get("finished")), r["key"]))
     versions = [(r["job"]["model"], version(r)) for r in ordered]
     latest = dict(versions)
@@ -89,13 +101,13 @@ def _block(
     scored = sorted({t for t, e in entries if e.get("metrics") is not None})
     notes = notes_on(kept, len(current) - len(kept), older, scored, tasks)
     costs = {model: cost_of(of_model.values()) for model, of_model in jobs.items()}
-    tables = tuple(
-        tabulate(name, tasks[t], jobs, seeds, generators, costs, notes)
+    makers: list[Callable[[], Table]] = [
+        partial(tabulate, name, tasks[t], jobs, seeds, generators, costs, notes)
         for t in scored
         if t in tasks
-    )
+    ]
     found = [(r, failures(r)) for r in kept]
-    return Block(
+    block = Block(
         name=name,
         data=str(kept[0]["job"]["data"]),
         suite=str(kept[0]["job"]["suite"]),
@@ -105,12 +117,13 @@ def _block(
         models=tuple(sorted(jobs)),
         jobs_done=sum(not failed and not impossible(r) for r, failed in found),
         jobs_asked=len(jobs) * len(seeds),
-        tables=tables,
+        tables=(),
         failures=tuple(f for _, failed in found for f in failed),
         software=_versions(kept),
         devices=tuple(sorted({_device(r) for r in kept} - {""})),
         records=tuple(kept),
     )
+    return block, makers
 
 
 def _versions(records: Sequence[Record]) -> tuple[str, ...]:

@@ -27,10 +27,10 @@ R = TypeVar("R")
 def over_cores(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """``work`` of every item, in their order.
 
-    On Linux each core takes a share, one of them in this process, the others in children forked
-    from it. They inherit ``work`` and items; only results are pickled. Everything is done here with
-    one core, elsewhere, in such a child itself, and in a process with threads of Python's own,
-    where a fork may hang. It may also where OpenMP has threads, as after torch has computed:
+    On Linux each core takes one after the other: this process the first, children forked from it
+    what comes next. They inherit ``work`` and items; only results are pickled. Everything is done
+    here with one core, elsewhere, in such a child itself, and in a process with threads of Python's
+    own, where a fork may hang. It may also where OpenMP has threads, as after torch has computed:
     ``work`` must not use it then.
 
     Raises
@@ -43,12 +43,12 @@ def over_cores(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     alone = bool(_inherited) or threading.active_count() > 1
     if several < 2 or alone or not sys.platform.startswith("linux"):
         return [work(item) for item in items]
-    own = range(0, len(items), several)
     with _handed_down(work, items), _children(several - 1) as pool:
         try:
-            others = {i: pool.submit(_done, i) for i in range(len(items)) if i not in own}
-            found = {i: work(items[i]) for i in own}
-            found |= {i: other.result() for i, other in others.items()}
+            others = {i: pool.submit(_done, i) for i in range(1, len(items))}
+            found = {0: work(items[0])}
+            found |= {i: work(items[i]) for i, other in others.items() if other.cancel()}
+            found |= {i: other.result() for i, other in others.items() if i not in found}
         except BrokenProcessPool as error:
             raise GenobenchError(
                 "a process that did part of the work has died; the system kills some when memory "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -48,7 +49,7 @@ def numbers(estimates: Iterable[Mapping[str, Any]]) -> list[float | None]:
         When one has no value or no interval.
     """
     try:
-        return [number for estimate in estimates for number in _parts(estimate)]
+        return list(chain.from_iterable(map(_parts, estimates)))
     except KeyError:
         return [number for e in estimates for number in _parts(_UNSAID | dict(e))]
 

@@ -6,9 +6,10 @@ import csv
 import difflib
 import io
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
+from itertools import chain
 from operator import call
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,14 @@ from typing import Any
 from genobench.errors import GenobenchError
 from genobench.generator import Card
 from genobench.registry import generators as installed
-from genobench.report import ablations, portrait, strength, tuned
-from genobench.report import page as site
+from genobench.report import ablations, goals, portrait, strength, tuned
 from genobench.report.collect import build, slug
 from genobench.report.cores import over_cores
 from genobench.report.markdown import index, page
 from genobench.report.numerals import significant
 from genobench.report.reading import paths_of, read_one, read_records
 from genobench.report.stats import Standing
-from genobench.report.tables import Row, Table, Tables
+from genobench.report.tables import Block, Row, Table, Tables
 from genobench.run.job import recorded_job
 from genobench.task import MetricCard, TaskCard
 
@@ -40,14 +40,20 @@ COLUMNS = (
 
 def files(tables: Tables) -> dict[str, str]:
     """Text of every file of the leaderboards, by path below the folder; deterministic."""
-    cards = {name: plugin.card for name, plugin in installed().items()}
-    makers = [partial(_texts, tables, cards), partial(_html, tables, cards)]
-    texts, html = over_cores(call, makers)
+    html, texts = over_cores(call, _makers(tables))
     return texts | html
+
+
+def _makers(tables: Tables) -> list[Callable[[], dict[str, str]]]:
+    """What makes the page, which takes the longest, and what the texts."""
+    cards = {name: plugin.card for name, plugin in installed().items()}
+    return [partial(_html, tables, cards), partial(_texts, tables, cards)]
 
 
 def _html(tables: Tables, cards: Mapping[str, Card]) -> dict[str, str]:
     """The page."""
+    from genobench.report import page as site  # by the process that makes it alone
+
     return {site.FILE: site.render(tables, cards)}
 
 
@@ -67,29 +73,44 @@ def _texts(tables: Tables, cards: Mapping[str, Card]) -> dict[str, str]:
 def lines(table: Table) -> list[dict[str, Any]]:
     """One line per model and measured metric, by the names in `COLUMNS`."""
     measured = [m for m in table.metrics if table.measured(m)]
-    return [_line(table, row, metric) for row in table.rows for metric in measured]
+    return [
+        dict(zip(COLUMNS, (*_worth(table, row, metric), *_cost(row)), strict=True))
+        for row in table.rows
+        for metric in measured
+    ]
 
 
-def _line(table: Table, row: Row, metric: MetricCard) -> dict[str, Any]:
-    cell, cost = row.cells[metric.name], row.cost
+def _worth(table: Table, row: Row, metric: MetricCard) -> tuple[Any, ...]:
+    """The `COLUMNS` of one metric."""
+    cell = row.cells[metric.name]
     s, scaled, place = cell.summary, cell.rescaled, cell.standing or Standing(0)
-    values: tuple[Any, ...] = (
+    return (
         table.block, table.task.name, row.model, row.role, metric.name,
         metric.better if metric.better != "target" else f"target {metric.target:g}",
         metric.version, s.n_seeds, row.done, row.asked,
         s.value, *s.people, *s.seeds, place.rank or None, place.low, place.high, place.ties,
         table.floor, table.ceiling, scaled.value, *scaled.interval, scaled.note,
+    )  # fmt: skip
+
+
+def _cost(row: Row) -> tuple[Any, ...]:
+    """The `COLUMNS` that all metrics of a model share."""
+    cost = row.cost
+    return (
         cost.fit_seconds, cost.samples_per_second, cost.peak_memory, cost.peak_device,
         cost.parameters, cost.fit_flops, cost.person_flops, cost.energy, cost.device,
     )  # fmt: skip
-    return dict(zip(COLUMNS, values, strict=True))
 
 
 def _csv(table: Table) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(map(_field, line.values()) for line in lines(table))
+    measured = [m for m in table.metrics if table.measured(m)]
+    for row in table.rows:
+        cost = [_field(value) for value in _cost(row)]
+        for metric in measured:
+            writer.writerow([*map(_field, _worth(table, row, metric)), *cost])
     return out.getvalue()
 
 
@@ -100,15 +121,24 @@ def _field(value: Any) -> Any:
     return _inert(value) if isinstance(value, str) else value
 
 
+@lru_cache(maxsize=4096)
 def _inert(text: str) -> str:
     """Text that no spreadsheet takes for a formula."""
     active = text.lstrip().startswith(("=", "+", "-", "@")) or text.startswith(("\t", "\r"))
     return f"'{text}" if active else text
 
 
-def write(tables: Tables, folder: Path) -> list[Path]:
-    """Write all pages into ``folder``; pages of blocks that are no longer there are removed."""
-    made = files(tables)
+def write(
+    tables: Tables, folder: Path, draw: Callable[[Block], list[Path]] | None = None
+) -> list[Path]:
+    """Write all pages into ``folder``; pages of blocks that are no longer there are removed.
+
+    ``draw`` makes the pictures of a block meanwhile, and says where they are.
+    """
+    makers: list[Callable[[], Any]] = [*_makers(tables)]
+    makers += [partial(draw, block) for block in tables.blocks] if draw else []
+    html, texts, *drawn = over_cores(call, makers)
+    made = texts | html
     try:
         for path in _strays(folder, made):
             path.unlink()
@@ -117,7 +147,7 @@ def write(tables: Tables, folder: Path) -> list[Path]:
             _replace(folder / name, text)
     except OSError as error:
         raise GenobenchError(f"{folder}: cannot write the leaderboards: {error}") from error
-    return [folder / name for name in made]
+    return [folder / name for name in made] + list(chain(*drawn))
 
 
 def _replace(path: Path, text: str) -> None:
@@ -143,7 +173,7 @@ def rebuild(folder: Path, generators: Mapping[str, Card], tasks: Mapping[str, Ta
     tables = build(
         read_records(records), generators, tasks, data_options(folder), portrait.kept(records)
     )
-    return replace(tables, tuned=tuned.kept(folder))
+    return replace(tables, tuned=tuned.kept(folder), goals=goals.kept(folder))
 
 
 def data_options(folder: Path) -> dict[str, str]:

@@ -103,11 +103,12 @@ def curves_of(record: Record) -> list[Curve]:
     points: dict[str, list[tuple[float, float]]] = {}
     rising = set()
     for entry in record.get("learning") or []:
-        if (at := entry.get("seconds")) is None:
+        if not (names := _validated(tuple(entry))) or (at := entry.get("seconds")) is None:
             continue
-        for name, rises in _validated(tuple(entry)):
+        share = min(1.0, at / seconds)
+        for name, rises in names:
             if (value := entry[name]) is not None and math.isfinite(value):
-                points.setdefault(name, []).append((min(1.0, at / seconds), float(value)))
+                points.setdefault(name, []).append((share, float(value)))
                 if rises:
                     rising.add(name)
     job = record["job"]

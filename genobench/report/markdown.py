@@ -75,8 +75,7 @@ def facts(block: Block) -> str:
 
 def command(block: Block) -> str:
     """The command line that makes these records again."""
-    specs = {r["job"]["model"]: _spec(r["job"]) for r in block.records}
-    models = [specs[m] for m in block.models]
+    models = [_spec(block.by_model[m][-1]["job"]) for m in block.models]
     words = ["genobench run", f"--models {shlex.quote(','.join(models))}", f"--suite {block.suite}"]
     words.append(block.options or f"--data {shlex.quote(block.data)}")
     words.append(f"--seeds {seeds_in_words(block.seeds)}")

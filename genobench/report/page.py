@@ -27,6 +27,7 @@ from genobench.report.verdicts import verdicts
 from genobench.task import MetricCard
 
 FILE = "index.html"
+_MINUS = re.compile(r"(?<![\w.])-(?=[\d∞])")
 
 
 def render(tables: Tables, cards: Mapping[str, Card]) -> str:
@@ -139,7 +140,7 @@ def _typeset(shown: Any) -> Any:
 
 
 def _minus(text: str) -> str:
-    return re.sub(r"(?<![\w.])-(?=[\d∞])", "−", text)
+    return _MINUS.sub("−", text) if "-" in text else text
 
 
 def heading(metric: MetricCard) -> str:

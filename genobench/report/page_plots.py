@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from markupsafe import Markup
 
@@ -128,16 +129,23 @@ def _reported(
     """Points by (quantity, what it is drawn against): the step of its stage, or seconds."""
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for entry in learning:
-        steps = [k for k in entry if k == "step" or k.endswith("_step")]
-        for name, y in entry.items():
-            if name in steps or name == "seconds":
-                continue
-            stage = [k for k in steps if name.startswith(k.removesuffix("step"))]
-            against = stage[0] if stage else steps[0] if steps else "seconds"
-            x = entry.get(against)
+        for names in _axes(tuple(entry)):
+            y, x = entry[names[0]], entry.get(names[1])
             if x is not None and y is not None and math.isfinite(x) and math.isfinite(y):
-                found.setdefault((name, against), []).append((float(x), float(y)))
+                found.setdefault(names, []).append((float(x), float(y)))
     return {names: _thinned(line) for names, line in found.items() if len(line) > 1}
+
+
+@cache
+def _axes(reported: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Of the names in one report, each quantity and what it is drawn against."""
+    steps = [k for k in reported if k == "step" or k.endswith("_step")]
+    found = []
+    for name in reported:
+        if name not in steps and name != "seconds":
+            stage = [k for k in steps if name.startswith(k.removesuffix("step"))]
+            found.append((name, (stage or steps or ["seconds"])[0]))
+    return found
 
 
 def _thinned(line: list[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -163,8 +171,9 @@ def _curve(name: str, against: str, lines: Sequence[Sequence[tuple[float, float]
         body.append(svg.text(x.start - 5, y(t) + 4, text, "", "end"))
     middle = (x.start + x.end) / 2
     body.append(svg.text(middle, height - 4, against.rpartition("_")[2], "", "middle"))
+    at = {a: svg.px(x(a)) for a in set(xs)}  # seeds report at the same steps
     for line in lines:
-        steps = " ".join(f"{svg.px(x(a))},{svg.px(y(b))}" for a, b in line)
-        body.append(Markup('<polyline class="line" points="{}"/>').format(steps))
+        steps = " ".join(f"{at[a]},{svg.px(y(b))}" for a, b in line)
+        body.append(Markup(f'<polyline class="line" points="{steps}"/>'))
     return svg.svg("curve", CURVE, f"{name.replace('_', ' ')} against {against.replace('_', ' ')}, "
                 f"{len(lines)} training seeds", body)  # fmt: skip

@@ -1,4 +1,8 @@
-"""Portraits of samples as inline SVG: each panel with its axes, its texts and its legend."""
+"""Portraits of samples as inline SVG: each panel with its axes, its texts and its legend.
+
+Kinds, colours, steps and images are of forms that `portrait.read` has checked: only words are
+escaped.
+"""
 
 from __future__ import annotations
 
@@ -29,26 +33,21 @@ def _panel(panel: Panel, model: str) -> Markup:
     body.append(svg.path("axis", f"M{LEFT} {TOP}V{bottom}H{LEFT + wide}"))
     body.append(_inside(panel, wide))
     x = [(LEFT + at * wide / SIDE, label) for at, label in _fewer(panel.x_ticks)]
-    below_axis = Markup("").join(
-        Markup(f'<text x="{svg.px(round(at))}">{escape(label)}</text>') for at, label in x
-    )
+    below_axis = "".join(f'<text x="{round(at)}">{escape(label)}</text>' for at, label in x)
     y = [(TOP + at * HIGH / SIDE, label) for at, label in _fewer(panel.y_ticks)]
-    body.append(
-        Markup('<g text-anchor="middle" transform="translate(0 {})">{}</g>').format(
-            bottom + 14, below_axis
-        )
-    )
+    lower = f'<g text-anchor="middle" transform="translate(0 {bottom + 14})">'
+    body.append(Markup(f"{lower}{below_axis}</g>"))
     body.append(svg.column(LEFT - 5, [(round(at + 4), label) for at, label in y]))
     middle, below = LEFT + wide / 2, bottom + (28 if x else 14)
     body.append(svg.text(middle, below, panel.x, "", "middle"))
     if panel.y:
-        turned = Markup('<g transform="translate(10 {}) rotate(-90)">{}</g>')
-        body.append(turned.format(TOP + HIGH // 2, svg.text(0, 0, panel.y, "", "middle")))
+        turned = f'<g transform="translate(10 {TOP + HIGH // 2}) rotate(-90)">'
+        body.append(Markup(f"{turned}{svg.text(0, 0, panel.y, '', 'middle')}</g>"))
     for note in panel.notes:
         at = LEFT + note.x * wide / SIDE, TOP + note.y * HIGH / SIDE
         body.append(svg.text(*at, note.text, "of", note.anchor))
     for i, row in enumerate(keys):
-        body.append(Markup('<text x="0" y="{}">{}</text>').format(below + LINE * (i + 1) + 3, row))
+        body.append(Markup(f'<text x="0" y="{below + LINE * (i + 1) + 3}">{row}</text>'))
     size = (LEFT + wide + 10, below + LINE * len(keys) + 8)
     return svg.svg("panel", size, f"{panel.title} of {model}", body)
 
@@ -58,19 +57,21 @@ def _inside(panel: Panel, wide: int) -> Markup:
     body = [_shape(shape) for shape in panel.shapes if shape.steps]
     if panel.image:
         source = f"data:image/png;base64,{panel.image}"
-        body.insert(0, Markup('<image href="{}" width="{}" height="{}" preserveAspectRatio="none"/>'
-                              ).format(source, SIDE, SIDE))  # fmt: skip
+        body.insert(
+            0,
+            f'<image href="{source}" width="{SIDE}" height="{SIDE}" preserveAspectRatio="none"/>',
+        )
     return Markup(
-        '<svg class="inside" x="{}" y="{}" width="{}" height="{}" viewBox="0 0 {} {}" '
-        'preserveAspectRatio="none">{}</svg>'
-    ).format(LEFT, TOP, wide, HIGH, SIDE, SIDE, Markup("").join(body))
+        f'<svg class="inside" x="{LEFT}" y="{TOP}" width="{wide}" height="{HIGH}" '
+        f'viewBox="0 0 {SIDE} {SIDE}" preserveAspectRatio="none">{"".join(body)}</svg>'
+    )
 
 
-def _shape(shape: Shape) -> Markup:
-    """Kind, colour and steps are of forms that `portrait.read` has checked: nothing to escape."""
+def _shape(shape: Shape) -> str:
+    """A path of the drawing."""
     if shape.colour in (INK, GUIDE):
-        return Markup(f'<path class="{shape.kind} {shape.colour}" d="{shape.steps}"/>')
-    return Markup(f'<path class="{shape.kind}" stroke="{shape.colour}" d="{shape.steps}"/>')
+        return f'<path class="{shape.kind} {shape.colour}" d="{shape.steps}"/>'
+    return f'<path class="{shape.kind}" stroke="{shape.colour}" d="{shape.steps}"/>'
 
 
 def _fewer(ticks: Sequence[tuple[int, str]]) -> Sequence[tuple[int, str]]:
@@ -78,9 +79,9 @@ def _fewer(ticks: Sequence[tuple[int, str]]) -> Sequence[tuple[int, str]]:
     return ticks[:: -(-len(ticks) // TICKS) or 1]
 
 
-def _keys(shapes: Iterable[Shape], room: float) -> list[Markup]:
+def _keys(shapes: Iterable[Shape], room: float) -> list[str]:
     """The legend in rows that fit."""
-    rows: list[list[Markup]] = [[]]
+    rows: list[list[str]] = [[]]
     used = 0.0
     for shape in shapes:
         wide = svg.LETTER * 0.86 * (len(shape.label) + 4)
@@ -88,7 +89,8 @@ def _keys(shapes: Iterable[Shape], room: float) -> list[Markup]:
             rows.append([])
             used = 0.0
         used += wide
-        kind = Markup('class="key-{}"' if shape.colour in (INK, GUIDE) else 'fill="{}"')
-        key = Markup("<tspan {}>{}</tspan> {}\N{NO-BREAK SPACE} ")
-        rows[-1].append(key.format(kind.format(shape.colour), KEYS[shape.kind], shape.label))
-    return [Markup("").join(row) for row in rows if row]
+        colour = f"key-{shape.colour}" if shape.colour in (INK, GUIDE) else shape.colour
+        kind = f'class="{colour}"' if shape.colour in (INK, GUIDE) else f'fill="{colour}"'
+        key = f"<tspan {kind}>{KEYS[shape.kind]}</tspan> {escape(shape.label)}"
+        rows[-1].append(f"{key}\N{NO-BREAK SPACE} ")
+    return ["".join(row) for row in rows if row]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -17,6 +18,7 @@ from genobench.report import page_figures, page_headline, page_plots, page_portr
 from genobench.report.collect import slug
 from genobench.report.markdown import command
 from genobench.report.named import ROLES, card_of, role_of, title_of
+from genobench.report.numerals import ABSENT, duration
 from genobench.report.portrait import Portrait
 from genobench.report.scale import MEMORISING
 from genobench.report.sheet import Verdict
@@ -87,6 +89,18 @@ class BlockView:
     command: str
 
 
+class Listed(NamedTuple):
+    """One record as a row of texts."""
+
+    seed: str
+    key: str
+    status: str
+    twice: str
+    fit: str
+    sample: str
+    matrix: str
+
+
 @dataclass(frozen=True)
 class Appearance:
     """One model on one data set: what is said of it, drawn of it, and how to have it again."""
@@ -97,7 +111,7 @@ class Appearance:
     profiles: tuple[Markup, ...]
     curves: tuple[Markup, ...]
     portrait: tuple[Markup, ...]
-    records: tuple[Record, ...]
+    records: tuple[Listed, ...]
     settings: str
     command: str
 
@@ -254,7 +268,7 @@ def _appearance(
         profiles=tuple(d for d in drawn if d),
         curves=tuple(page_plots.curves(records)),
         portrait=tuple(page_portraits.panels(_portrait(records, portraits), name)),
-        records=records,
+        records=tuple(map(_listed, records)),
         settings=_settings(records),
         command=_repeat(block, name, records),
     )
@@ -263,6 +277,24 @@ def _appearance(
 def _portrait(records: Sequence[Record], portraits: Mapping[str, Portrait]) -> Portrait:
     """The first that there is."""
     return next((portraits[r["key"]] for r in records if r["key"] in portraits), ())
+
+
+def _listed(record: Record) -> Listed:
+    """What sampling twice gave, seconds and the beginning of checksums; dashes for what is null."""
+    spent = record.get("resources") or {}
+    fit, sample = (
+        ABSENT if (seconds := spent.get(key)) is None else duration(seconds)
+        for key in ("fit_seconds", "sample_seconds")
+    )
+    return Listed(
+        str(record["job"]["seed"]),
+        record["key"][:12],
+        record["status"],
+        record.get("determinism") or ABSENT,
+        fit,
+        sample,
+        ((record.get("outputs") or {}).get("synthetic_sha256") or ABSENT)[:12],
+    )
 
 
 def _settings(records: Sequence[Record]) -> str:

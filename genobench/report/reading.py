@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 
 from genobench import bounded
@@ -77,23 +78,24 @@ def _read(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[_Place], Fl
     """Records without their metrics, and these in one table, which is quickly handed over."""
     records: list[dict[str, Any]] = []
     places: list[_Place] = []
-    flat: list[float | None] = []
+    tables: list[Floats] = []
     known: dict[tuple[str, ...], tuple[str, ...]] = {}
     for path in paths:
         record = read_one(path)
+        estimates: list[float | None] = []  # of one record, while they are in the cache
         try:
             for task, entry in record.get("scores", {}).items():
                 if (metrics := entry.get("metrics")) is not None:
                     names = tuple(metrics)
                     places.append((len(records), task, known.setdefault(names, names)))
-                    estimates = numbers(metrics.values())
-                    if not _NUMBERS.issuperset(map(type, estimates)):
-                        raise TypeError(f"an estimate of {task} is no number")
-                    flat += estimates
+                    estimates += numbers(metrics.values())
                     entry["metrics"] = None
+            if not _NUMBERS.issuperset(map(type, estimates)):
+                raise TypeError("an estimate is no number")
+            tables.append(as_table(estimates))
         except (AttributeError, KeyError, TypeError) as error:
             raise GenobenchError(
                 f"{path}: not a record: its scores cannot be read ({error}); move it elsewhere"
             ) from error
         records.append(record)
-    return records, places, as_table(flat)
+    return records, places, np.concatenate(tables)

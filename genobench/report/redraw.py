@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
 
 KEY = "Comment"  # of the text that PNG files may hold
@@ -18,9 +19,7 @@ def digest(shown: object, *sources: str) -> str:
     sources
         Files of the modules that draw them.
     """
-    import matplotlib as mpl
-
-    found = hashlib.sha256(f"{mpl.__version__} {shown!r}".encode())
+    found = hashlib.sha256(f"{version('matplotlib')} {shown!r}".encode())
     for source in sources:
         found.update(Path(source).read_bytes())
     return f"shows {found.hexdigest()}"

@@ -225,6 +225,7 @@ def _identity(record: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         *(job[name] for name in ("model", "settings", "suite", "data_key")),
         job["budget"]["device"],
+        job["budget"].get("processes", 1),
         record["inputs"]["split_sha256"],
         record["software"]["plugin_sha256"],
     )

@@ -53,8 +53,9 @@ def rescale(
         return Rescaled(note=REVERSED)
     ends = sorted((end - floor.value) / span for end in x.both)
     value = (x.value - floor.value) / span
-    better = card.loss(ceiling.value) - card.loss(x.value) > margin(x, ceiling)
-    return Rescaled(value, Interval(*ends), ABOVE if better and x is not ceiling else "")
+    gain = card.loss(ceiling.value) - card.loss(x.value)
+    better = x is not ceiling and gain > 0 and gain > margin(x, ceiling)
+    return Rescaled(value, Interval(*ends), ABOVE if better else "")
 
 
 @dataclass(frozen=True)

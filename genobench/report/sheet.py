@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from scipy.special import ndtri
@@ -86,10 +87,8 @@ class Sheet:
 
     def of(self, metric: str, model: str | None = None) -> Summary | None:
         """Value of the model (or of a control); None where there is none."""
-        name = self.model if model is None else model
-        row = self.table.by_model.get(name)
-        cell = row.cells.get(metric) if row is not None else None
-        return cell.summary if cell is not None and not math.isnan(cell.summary.value) else None
+        found = self.table.values.get(self.model if model is None else model)
+        return None if found is None else found.get(metric)
 
     def real(self, metric: str) -> Summary | None:
         """Value of the ceiling, fresh real people; None where it was not scored."""
@@ -104,8 +103,8 @@ class Sheet:
 
     def measured(self, metrics: Iterable[str]) -> list[str]:
         """Those of ``metrics`` that the model has a value with an interval of."""
-        found = {m: self.of(m) for m in metrics}
-        return [m for m, s in found.items() if s is not None and s.measured]
+        found = self.table.values.get(self.model, {})
+        return [m for m in dict.fromkeys(metrics) if m in found and found[m].measured]
 
     def people(self, metric: str, model: str | None = None) -> int:
         """People behind a metric, as its record says; 0 where it was not measured."""
@@ -132,6 +131,7 @@ class Sheet:
         return tuple(found)
 
 
+@cache
 def corrected(tests: int) -> float:
     """How much wider 95 % intervals are when ``tests`` of them hold at once (Bonferroni)."""
     tail = (1 - LEVEL) / 2

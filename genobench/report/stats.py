@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -69,6 +69,15 @@ class Summary:
         width = self.seeds.high - self.seeds.low
         return 0.0 if math.isnan(width) else width / (2 * float(stdtrit(self.n_seeds - 1, _TAIL)))
 
+    @cached_property
+    def error(self) -> tuple[float, float]:
+        """Variance, and the share of the part over seeds in Welch and Satterthwaite's formula.
+
+        Only the part over seeds is estimated from few values; that over people counts as known.
+        """
+        noise = self.se_seeds**4 / (self.n_seeds - 1) if self.n_seeds > 1 else 0.0
+        return self.se_people**2 + self.se_seeds**2, noise
+
     @property
     def measured(self) -> bool:
         """Whether any of the two uncertainties is known."""
@@ -116,8 +125,8 @@ def summarise_all(tables: Sequence[Floats]) -> list[Summary]:
     found = [NOTHING] * len(tables)
     alike: dict[int, list[tuple[int, Floats]]] = {}
     for number, table in enumerate(tables):
-        measured = ~np.isnan(table[0])
-        kept = table if measured.all() else table[:, measured]
+        absent = np.isnan(table[0])
+        kept = table[:, ~absent] if absent.any() else table
         if kept.shape[1]:
             alike.setdefault(kept.shape[1], []).append((number, kept))
     for n, group in alike.items():
@@ -143,13 +152,12 @@ def margin(*summaries: Summary) -> float:
 
 
 def _error(summaries: Iterable[Summary]) -> tuple[float, float]:
-    """Standard error of a difference, and its Welch-Satterthwaite degrees of freedom.
-
-    Only the part over seeds is estimated from few values; the part over people counts as known.
-    """
-    parts = list(summaries)
-    variance = sum(s.se_people**2 + s.se_seeds**2 for s in parts)
-    noise = sum(s.se_seeds**4 / (s.n_seeds - 1) for s in parts if s.n_seeds > 1)
+    """Standard error of a difference, and its Welch-Satterthwaite degrees of freedom."""
+    variance = noise = 0.0
+    for s in summaries:
+        own, of_seeds = s.error
+        variance += own
+        noise += of_seeds
     return math.sqrt(variance), (variance**2 / noise if noise > 0 else math.inf)
 
 
@@ -181,22 +189,27 @@ def standings(
         return {n: Standing(ranks[n]) for n in names}
     drawn = np.stack([losses(card, _draws(n, summaries[n], seed, draws)) for n in names])
     letters = tie_letters({n: summaries[n] for n in names}, card)
-    result = {}
-    for i, name in enumerate(names):
-        order = 1 + (drawn < drawn[i]).sum(axis=0)
-        low, high = np.quantile(order, [1 - _TAIL, _TAIL], method="inverted_cdf")
-        rank = ranks[name]
-        result[name] = Standing(rank, min(rank, int(low)), max(rank, int(high)), letters[name])
-    return result
+    orders = np.stack([1 + (drawn < own).sum(axis=0) for own in drawn])
+    ends = np.quantile(orders, [1 - _TAIL, _TAIL], axis=1, method="inverted_cdf").astype(int)
+    return {
+        name: Standing(rank, min(rank, low), max(rank, high), letters[name])
+        for (name, rank), low, high in zip(ranks.items(), *ends.tolist(), strict=True)
+    }
 
 
 def _draws(name: str, s: Summary, seed: int, draws: int) -> Floats:
     """(draws,) values that the mean of one model could have had."""
+    people, seeds = _errors(name, s.n_seeds - 1 if s.se_seeds > 0 else 0, seed, draws)
+    values = s.value + s.se_people * people
+    return values + s.se_seeds * seeds if s.se_seeds > 0 else values
+
+
+@lru_cache(maxsize=64)
+def _errors(name: str, degrees: int, seed: int, draws: int) -> tuple[Floats, Floats]:
+    """(draws,) normal and t errors of one model, in units of their scale: on any data the same."""
     stream = rng(seed, "rank", name)
-    values = s.value + s.se_people * stream.standard_normal(draws)
-    if s.se_seeds > 0:
-        values = values + s.se_seeds * stream.standard_t(s.n_seeds - 1, draws)
-    return np.asarray(values, dtype=np.float64)
+    people = stream.standard_normal(draws)
+    return people, stream.standard_t(degrees, draws) if degrees else np.zeros(draws)
 
 
 def tie_letters(summaries: Mapping[str, Summary], card: MetricCard) -> dict[str, str]:

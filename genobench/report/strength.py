@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from genobench.generator import Card
 from genobench.published import Published
-from genobench.report import tuned
+from genobench.report import goals, tuned
 from genobench.report.detectors import BAD, UNSURE, Finding
 from genobench.report.failure_modes import FAILURES, judge
 from genobench.report.learning import LATE, Learned, learned, silent
@@ -34,6 +34,7 @@ def render(tables: Tables, cards: Mapping[str, Card]) -> str:
         "stopped.",
         "## Published figures",
         *_published(tables, cards),
+        *goals.section(tables),
         "## Failure modes",
         _reading(),
         *([_over_all(tables, judged, cards)] if tables.blocks else ["No records yet."]),

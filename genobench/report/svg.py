@@ -1,6 +1,8 @@
 """Scales, ticks and shapes as inline SVG.
 
 Colours come from the page's style sheet by class, so that one drawing serves light and dark.
+Words are escaped where they go into a shape. Kinds are words of these files and one of the four
+roles, and bodies are shapes: nothing to escape.
 """
 
 from __future__ import annotations
@@ -69,9 +71,9 @@ def svg(kind: str, size: tuple[float, float], title: str, body: Iterable[Markup]
     """A drawing that is read out as its title."""
     width, height = map(px, size)
     return Markup(
-        '<svg class="{}" viewBox="0 0 {} {}" width="{}" height="{}" role="img" '
-        'aria-label="{}">{}</svg>'
-    ).format(kind, width, height, width, height, title, Markup("").join(body))
+        f'<svg class="{kind}" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'role="img" aria-label="{escape(title)}">{"".join(body)}</svg>'
+    )
 
 
 def text(x: float, y: float, words: str, kind: str = "", anchor: str = "") -> Markup:
@@ -82,14 +84,11 @@ def text(x: float, y: float, words: str, kind: str = "", anchor: str = "") -> Ma
 
 def column(x: float, lines: Iterable[tuple[float, str]]) -> Markup:
     """Texts below each other, each with its y, that end at x."""
-    body = Markup("").join(
-        Markup(f'<text y="{px(y)}">{escape(words)}</text>') for y, words in lines
-    )
-    return Markup('<g text-anchor="end" transform="translate({})">{}</g>').format(px(x), body)
+    body = "".join(f'<text y="{px(y)}">{escape(words)}</text>' for y, words in lines)
+    return Markup(f'<g text-anchor="end" transform="translate({px(x)})">{body}</g>')
 
 
 def path(kind: str, *steps: str) -> Markup:
-    """``kind`` is made of words of this file and of one of the four roles: nothing to escape."""
     return Markup(f'<path class="{kind}" d="{"".join(steps)}"/>')
 
 
@@ -108,10 +107,9 @@ def marks(role: str, at: Iterable[tuple[float, float]], size: float = 4.5) -> Ma
     """Many of one role, in fewer letters than one by one: the round ends of lines of no length."""
     if role not in ("floor", "leak", "ceiling"):
         steps = "".join(f"M{px(x)} {px(y)}h0" for x, y in at)
-        shape = '<path class="spots {}" stroke-width="{}" d="{}"/>'
-        return Markup(shape).format(role, px(2 * size), steps)
-    shapes = Markup("").join(_shape("", role, x, y, size) for x, y in at)
-    return Markup('<g class="mark {}">{}</g>').format(role, shapes)
+        return Markup(f'<path class="spots {role}" stroke-width="{px(2 * size)}" d="{steps}"/>')
+    shapes = "".join(_shape("", role, x, y, size) for x, y in at)
+    return Markup(f'<g class="mark {role}">{shapes}</g>')
 
 
 def _shape(kind: str, role: str, x: float, y: float, size: float) -> Markup:

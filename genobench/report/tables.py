@@ -14,6 +14,7 @@ from genobench.report.stats import Standing, Summary
 from genobench.task import MetricCard, TaskCard
 
 if TYPE_CHECKING:
+    from genobench.report.goals import Goal
     from genobench.report.tuned import Tuned
 
 Record = Mapping[str, Any]
@@ -101,6 +102,15 @@ class Table:
         """Row of each model."""
         return {row.model: row for row in self.rows}
 
+    @cached_property
+    def values(self) -> Mapping[str, Mapping[str, Summary]]:
+        """Of each model, the metrics that have a value."""
+        cells = {row.model: row.cells.items() for row in self.rows}
+        return {
+            model: {m: c.summary for m, c in found if not math.isnan(c.summary.value)}
+            for model, found in cells.items()
+        }
+
     @property
     def core(self) -> tuple[MetricCard, ...]:
         """Headline first, then the first others that were measured."""
@@ -109,7 +119,7 @@ class Table:
 
     def measured(self, metric: MetricCard) -> bool:
         """Whether any model has a value."""
-        return any(not math.isnan(r.cells[metric.name].summary.value) for r in self.rows)
+        return any(metric.name in found for found in self.values.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,10 +158,11 @@ class Tables:
     """All blocks, and per task the ranks over them or the reason why there are none.
 
     ``portraits`` of samples by key of the record, where they are kept; ``tuned`` is what equal
-    searches for better settings found.
+    searches for better settings found, ``goals`` what generators were meant to reach.
     """
 
     blocks: tuple[Block, ...]
     overall: Mapping[str, tuple[list[Overall], str]]
     portraits: Mapping[str, Portrait] = field(default_factory=dict)
     tuned: tuple[Tuned, ...] = ()
+    goals: tuple[Goal, ...] = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -136,7 +135,7 @@ def cost_of(records: Collection[Record]) -> Cost:
     found = [r.get("resources") or {} for r in records]
 
     def values(key: str) -> list[float]:
-        numbers = [_number(r.get(key)) for r in found]
+        numbers = [float(x) for r in found if (x := r.get(key)) is not None]
         return [x for x in numbers if not math.isnan(x)]
 
     def mean(key: str) -> float:
@@ -156,8 +155,3 @@ def cost_of(records: Collection[Record]) -> Cost:
             sorted({str((r.get("environment") or {}).get("device") or "") for r in records} - {""})
         ),
     )
-
-
-def _number(value: Any) -> float:
-    """Float of a JSON number; null is NaN."""
-    return math.nan if value is None else float(value)
