@@ -106,6 +106,7 @@ def run(
     timeout: float | str | None = None,
     memory: int | str | None = None,
     device_memory: int | str | None = None,
+    gpus_per_fit: int = 1,
     cluster: str = "",
     cluster_tls: Several | None = None,
     progress: bool = True,
@@ -120,7 +121,7 @@ def run(
     ----------
     models, tasks
         ``"a,b"`` as on the command line, or a list; of models also members of `generators`.
-    suite, data, device, jobs, out, overwrite, cluster, cluster_tls
+    suite, data, device, jobs, out, overwrite, gpus_per_fit, cluster, cluster_tls
         As on the command line.
     seeds
         ``"0-4"``, a number, or several; None: the suite's.
@@ -166,6 +167,7 @@ def run(
         timeout_seconds=read("timeout", timeout),
         memory_bytes=read("memory", memory),
         device_memory_bytes=read("device_memory", device_memory),
+        gpus_per_fit=read("gpus_per_fit", gpus_per_fit),
         overwrite=overwrite,  # type: ignore[arg-type]
         cluster=cluster,
         cluster_tls=tuple(map(Path, read("cluster_tls", cluster_tls) or ())),

@@ -76,6 +76,7 @@ def _readers() -> dict[str, Callable[[str], Any]]:
         "tasks": arguments.names,
         "seeds": arguments.seeds,
         "jobs": arguments.positive,
+        "gpus_per_fit": arguments.positive,
         "timeout": arguments.duration,
         "memory": arguments.size,
         "device_memory": arguments.size,

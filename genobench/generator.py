@@ -20,6 +20,7 @@ from genobench.published import Published, read_published
 Conditioning = Literal["native", "strata", "none"]
 FitOn = Literal["train", "control"]
 Role = Literal["entrant", "ceiling", "floor", "leak"]
+Parallel = Literal["none", "ddp"]
 _KINDS: Mapping[str, card_kinds.Kind] = {
     **dict.fromkeys(("class_name", "title", "paper", "faithful"), card_kinds.TEXT),
     "year": card_kinds.WHOLE,
@@ -172,6 +173,9 @@ class Card:
         ``none``: ignores labels on purpose (a floor).
     fit_on
         ``train``, or ``control`` for the ceiling, which is given people nobody else sees.
+    parallel
+        ``ddp``: one fit may run in several processes, each with a GPU of its own, which share their
+        gradients as `genobench.parallel` describes; ``none``: in one.
     faithful, departures
         What of the paper is kept, and where this departs from it and why.
     published
@@ -195,6 +199,7 @@ class Card:
     role: Role = "entrant"
     conditioning: Conditioning = "native"
     fit_on: FitOn = "train"
+    parallel: Parallel = "none"
     faithful: str = ""
     departures: tuple[str, ...] = ()
     published: tuple[Published, ...] = ()
@@ -236,7 +241,12 @@ class Card:
         if absent := sorted(needed - set(table)):
             raise GenobenchError(f"{path}: key(s) {', '.join(absent)} are missing")
         card_kinds.require(table, _KINDS, path)
-        for key, allowed in (("role", Role), ("conditioning", Conditioning), ("fit_on", FitOn)):
+        for key, allowed in (
+            ("role", Role),
+            ("conditioning", Conditioning),
+            ("fit_on", FitOn),
+            ("parallel", Parallel),
+        ):
             if table.get(key, get_args(allowed)[0]) not in get_args(allowed):
                 raise GenobenchError(
                     f"{path}: {key} = {table[key]!r}; one of {', '.join(get_args(allowed))}"
@@ -255,7 +265,8 @@ class Card:
     @property
     def behaviour(self) -> str:
         """What of the card, settings aside, decides how the harness runs the generator."""
-        return f"{self.class_name} {self.conditioning} {self.fit_on}"
+        alone = f"{self.class_name} {self.conditioning} {self.fit_on}"
+        return alone if self.parallel == "none" else f"{alone} {self.parallel}"
 
     def settings_for(self, suite: str) -> dict[str, Any]:
         """Settings of one suite; the class's defaults where the card lists none."""

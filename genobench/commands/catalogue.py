@@ -138,6 +138,7 @@ def _models() -> list[dict[str, Any]]:
             "role": c.role,
             "year": c.year,
             "labels": c.conditioning,
+            "parallel": c.parallel,
             "paper": c.paper or None,
             "title": c.title,
             "parameters": dict(c.parameters),

@@ -56,6 +56,8 @@ def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         names = dict.fromkeys(environment.get(k, "") for k in ("device", "device_name", "cpu"))
         yield "device", ", ".join(name for name in names if name)
         yield "threads", environment["threads"]
+        if processes := environment.get("processes"):
+            yield "processes", processes
     yield "versions", ", ".join(f"{k} {v}" for k, v in software.items() if "sha256" not in k)
     yield from ((name, _cost(name, v)) for name, v in resources.items() if v is not None)
 
@@ -213,8 +215,10 @@ def _limits(record: Mapping[str, Any]) -> list[str]:
         words += ["--timeout", f"{seconds:g}s"]
     if most := job["budget"].get("device_memory_bytes"):
         words += ["--device-memory", str(most)]
-    threads = record["environment"].get("threads")
-    usual = max(1, cores() // max(1, cores() // 2))
-    if threads and threads != usual and cores() // (jobs := max(1, cores() // threads)) == threads:
+    if (processes := job["budget"].get("processes", 1)) > 1:
+        words += ["--gpus-per-fit", str(processes)]
+    threads, each = record["environment"].get("threads"), cores() // processes
+    usual = max(1, each // max(1, cores() // 2))
+    if threads and threads != usual and each // (jobs := max(1, each // threads)) == threads:
         words += ["--jobs", str(jobs)]
     return words

@@ -98,6 +98,8 @@ def _execute(
 ) -> Tracker:
     """Prepare the references that are missing, then run the jobs that remain."""
     tracker = Tracker(on_event, wanted.at_a_time)
+    if wanted.gpus_per_fit > 1 and not wanted.wide_slots:
+        on_event(Said('--gpus-per-fit: no card of these models says parallel = "ddp"'))
     remaining = planned.remaining
     if not remaining:
         return tracker
@@ -121,13 +123,17 @@ def _execute(
     with _hands(wanted, on_event) as execute:
         execute(executor.Queue([references.work(t) for t in absent]))
         work = [w for todo in remaining if (w := jobs.work(todo, references.errors)) is not None]
-        execute(executor.Queue(work, tracker.pick))
+        wide = [w for w in work if w.job is not None and w.job.processes > 1]
+        narrow = [w for w in work if w.job is None or w.job.processes == 1]
+        execute(executor.Queue(narrow, tracker.pick))
+        if wide:
+            execute(executor.Queue(wide, tracker.pick), slots=wanted.wide_slots)
     return tracker
 
 
 @contextmanager
-def _hands(wanted: Request, on_event: Listener) -> Iterator[Callable[[executor.Queue], None]]:
-    """What runs a queue of work: the slots of this machine, or a cluster."""
+def _hands(wanted: Request, on_event: Listener) -> Iterator[Callable[..., None]]:
+    """What runs a queue of work: the slots of this machine, or others of it, or a cluster."""
     if wanted.cluster is None:
         with ForkServers() as servers:
             yield partial(executor.execute, slots=wanted.slots, servers=servers)
@@ -176,6 +182,7 @@ def _job(wanted: Request, entrant: Entrant, seed: int, split: str) -> Job:
         control=plugin.card.role != "entrant",
         variant=entrant.variant,
         tuning=entrant.tuning,
+        processes=wanted.processes(entrant),
     )
 
 

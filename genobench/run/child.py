@@ -39,9 +39,10 @@ class Slot:
     device
         ``cpu`` or ``cuda``.
     gpu
-        What ``CUDA_VISIBLE_DEVICES`` is set to; empty hides all GPUs.
+        What ``CUDA_VISIBLE_DEVICES`` is set to; empty hides all GPUs. Several between commas: one
+        for each process of a fit.
     threads
-        CPU threads.
+        CPU threads of one process.
     """
 
     index: int
@@ -58,7 +59,8 @@ class Slot:
             )
             for name in names
         }
-        return {**os.environ, **count, "CUDA_VISIBLE_DEVICES": self.gpu, "PYTHONHASHSEED": "0"}
+        first = self.gpu.split(",")[0]
+        return {**os.environ, **count, "CUDA_VISIBLE_DEVICES": first, "PYTHONHASHSEED": "0"}
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,13 @@ class Child:
         self._open = {self._messages, self._output}
         for descriptor in self._open:
             os.set_blocking(descriptor, False)
-        full = {**order, "messages": told, "spawned": self.started, "threads": slot.threads}
+        full = {
+            **order,
+            "messages": told,
+            "spawned": self.started,
+            "threads": slot.threads,
+            "gpus": slot.gpu,
+        }
         with contextlib.suppress(BrokenPipeError):  # it died at once; its end is seen below
             _write_all(self._orders, json.dumps(full).encode() + b"\n")
 

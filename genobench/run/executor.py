@@ -124,7 +124,7 @@ def _attend(work: Work, child: Child) -> Ended | None:
     return None
 
 
-def make_slots(jobs: int | None, device: Device) -> list[Slot]:
+def make_slots(jobs: int | None, device: Device, each: int = 1) -> list[Slot]:
     """Slots of this machine.
 
     Parameters
@@ -133,15 +133,34 @@ def make_slots(jobs: int | None, device: Device) -> list[Slot]:
         How many at a time; None: one per GPU, or one per two cores without.
     device
         GPUs are dealt out in turn; on ``cpu`` none is visible.
+    each
+        Processes of one fit: so many GPUs belong to a slot, or they share its cores.
     """
     if jobs is not None and jobs < 1:
         raise GenobenchError(f"--jobs {jobs}: at least one job must run at a time")
     gpus = visible_gpus() if device == "cuda" else []
     if device == "cuda" and not gpus:
         raise GenobenchError("--device cuda: no GPU is visible here; try --device cpu or auto")
+    if each > 1 and device == "cuda":
+        gpus = _groups(gpus, each)
     count = jobs or (len(gpus) or max(1, cores() // 2))
-    threads = max(1, cores() // count)
+    threads = max(1, cores() // (count * each))
     return [Slot(i, device, gpus[i % len(gpus)] if gpus else "", threads) for i in range(count)]
+
+
+def _groups(gpus: Sequence[str], each: int) -> list[str]:
+    """GPUs that work on one fit, between commas; what is left over joins no group."""
+    if len(gpus) < each:
+        raise GenobenchError(
+            f"a fit on {each} GPUs (--gpus-per-fit): {len(gpus)} visible here; ask for fewer, or "
+            "try --device cpu"
+        )
+    if parts := [gpu for gpu in gpus if gpu.startswith("MIG-")]:
+        raise GenobenchError(
+            f"a fit on {each} GPUs (--gpus-per-fit): {parts[0]} is part of a divided GPU, and such "
+            "parts cannot work together"
+        )
+    return [",".join(gpus[i : i + each]) for i in range(0, len(gpus) - each + 1, each)]
 
 
 def resolve_device(device: str) -> Device:

@@ -59,6 +59,9 @@ class Job:
     variant, tuning
         What the command line added to the generator, and how that was found; records hold them.
         The key knows them by ``model`` and ``settings``.
+    processes
+        That fit together, each on a device of its own; they decide the outcome where there are
+        several.
     """
 
     model: str
@@ -76,6 +79,7 @@ class Job:
     control: bool = False
     variant: str = ""
     tuning: Mapping[str, Any] | None = None
+    processes: int = 1
 
     @property
     def key(self) -> str:
@@ -90,6 +94,7 @@ class Job:
                 "split": self.split_sha256,
                 "seed": self.seed,
                 "device": self.device,
+                **({"processes": self.processes} if self.processes > 1 else {}),
             }
         )
 
@@ -183,4 +188,5 @@ def recorded_job(record: Mapping[str, Any]) -> Job:
         ),
         variant=job.get("variant", ""),
         tuning=record.get("tuning"),
+        processes=int(job["budget"].get("processes", 1)),
     )

@@ -134,8 +134,14 @@ def _other_version(one: Record, two: Record) -> str:
         return "another source"
     if one["job"]["settings"] != two["job"]["settings"]:
         return "other settings"
-    devices = [r["job"]["budget"]["device"] for r in (one, two)]
+    devices = [_devices(r["job"]["budget"]) for r in (one, two)]
     return f"another device ({devices[0]}, {devices[1]})" if devices[0] != devices[1] else ""
+
+
+def _devices(budget: Mapping[str, Any]) -> str:
+    """What a fit had: ``cuda``, or ``2 x cuda``."""
+    several = budget.get("processes", 1)
+    return f"{several} x {budget['device']}" if several > 1 else str(budget["device"])
 
 
 def other_metrics(entries: Sequence[Entry]) -> Iterator[str]:

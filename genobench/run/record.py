@@ -61,6 +61,8 @@ def opened(
     }
     if job.limits.device_memory_bytes:
         content["job"]["budget"]["device_memory_bytes"] = job.limits.device_memory_bytes
+    if job.processes > 1:
+        content["job"]["budget"]["processes"] = job.processes
     if job.variant:
         content["job"]["variant"] = job.variant
     if job.tuning is not None:

@@ -147,8 +147,8 @@ def run_again(again: Again, out: Path, on_event: Listener = lambda _: None) -> d
 def _execute(
     store: Store, again: Again, todo: Todo, inputs: Mapping[str, Any], tracker: Tracker
 ) -> None:
-    """The references that are missing, then the job, on as many threads as it had."""
-    (slot,) = executor.make_slots(1, todo.job.device)
+    """The references that are missing, then the job, on as many threads and devices as it had."""
+    (slot,) = executor.make_slots(1, todo.job.device, todo.job.processes)
     threads = again.record["environment"].get("threads", slot.threads)
     slots = [replace(slot, threads=int(threads))]
     folder = store.data_folder(todo.job.data_key)

@@ -50,6 +50,8 @@ class RunOptions:
         Limits of one job; None: the suite's, and an equal share of nine tenths of the memory.
     device_memory_bytes
         What a job may take of a GPU; None: all that there is.
+    gpus_per_fit
+        GPUs of one fit, for models whose cards say that it may have several; on ``cpu`` processes.
     overwrite
         See `genobench.run.plan.decide`.
     cluster, cluster_tls
@@ -68,6 +70,7 @@ class RunOptions:
     timeout_seconds: float | None = None
     memory_bytes: int | None = None
     device_memory_bytes: int | None = None
+    gpus_per_fit: int = 1
     overwrite: Overwrite = "only-missing"
     cluster: str = ""
     cluster_tls: tuple[Path, ...] = ()
@@ -75,7 +78,10 @@ class RunOptions:
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """Options with every name resolved; ``slots`` are of this machine, none on a ``cluster``."""
+    """Options with every name resolved; ``slots`` are of this machine, none on a ``cluster``.
+
+    In ``wide_slots`` run the models whose fits have several devices.
+    """
 
     models: tuple[Entrant, ...]
     tasks: tuple[registry.TaskPlugin, ...]
@@ -84,10 +90,16 @@ class Request:
     seeds: tuple[int, ...]
     device: Device
     slots: tuple[Slot, ...]
+    wide_slots: tuple[Slot, ...]
     limits: Limits
     cluster: Where | None
     jobs: int | None
     at_a_time: int
+    gpus_per_fit: int
+
+    def processes(self, model: Entrant) -> int:
+        """In how many processes a fit of this model runs."""
+        return self.gpus_per_fit if model.plugin.card.parallel == "ddp" else 1
 
 
 def resolve(options: RunOptions) -> Request:
@@ -105,6 +117,7 @@ def resolve(options: RunOptions) -> Request:
     models = _models(options.models)
     tasks = _unique("task", options.tasks, _every_task, registry.find_task)
     hands = _hands(options)
+    wide = _wide_slots(options, hands.device, models)
     if options.device_memory_bytes and hands.device != "cuda":
         raise GenobenchError(
             "--device-memory: the jobs run on processors, whose memory is --memory; leave it out"
@@ -117,6 +130,7 @@ def resolve(options: RunOptions) -> Request:
         seeds=tuple(dict.fromkeys(options.seeds)) or suite.seeds,
         device=hands.device,
         slots=hands.slots,
+        wide_slots=wide,
         limits=Limits(
             options.timeout_seconds or suite.timeout_seconds,
             hands.memory_bytes,
@@ -124,7 +138,8 @@ def resolve(options: RunOptions) -> Request:
         ),
         cluster=hands.cluster,
         jobs=options.jobs,
-        at_a_time=hands.at_a_time,
+        at_a_time=min(hands.at_a_time, len(wide)) if wide else hands.at_a_time,
+        gpus_per_fit=options.gpus_per_fit,
     )
 
 
@@ -159,6 +174,21 @@ def _remote_hands(options: RunOptions) -> _Hands:
     there = cluster_entry.surroundings(where, options.device, options.memory_bytes)
     at_a_time = min(options.jobs or there.jobs, there.jobs)
     return _Hands(there.device, there.memory_bytes, (), where, at_a_time)
+
+
+def _wide_slots(options: RunOptions, device: Device, models: Sequence[Entrant]) -> tuple[Slot, ...]:
+    """Slots for fits on several devices; none where no model has such."""
+    each = options.gpus_per_fit
+    if each < 1:
+        raise GenobenchError(f"--gpus-per-fit {each}: a fit has one GPU at least")
+    if each > 1 and options.cluster:
+        raise GenobenchError(
+            f"--gpus-per-fit {each}: on a cluster each fit stays on the one GPU of its worker; "
+            "leave it out, or run on this machine, without --cluster"
+        )
+    if each == 1 or not any(model.plugin.card.parallel == "ddp" for model in models):
+        return ()
+    return tuple(executor.make_slots(options.jobs, device, each))
 
 
 def _models(names: Sequence[str]) -> tuple[Entrant, ...]:

@@ -171,6 +171,7 @@ class Jobs:
             "settings": {**job.settings, **ledger.retries.lowered},
             "note": "" if ledger.fitted else ledger.retries.told,
             "device": job.device,
+            "processes": job.processes,
             "device_memory_bytes": job.limits.device_memory_bytes,
             "fit_seconds": FIT_SHARE * ledger.limits.seconds,
             "fit_seed": job.fit_seed,

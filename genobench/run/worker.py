@@ -13,6 +13,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def run_job(order: Mapping[str, Any], messages: Messages) -> None:
     else:
         genotypes = stored_sample(Path(order["sample"]), order["sample_sha256"])
     synthetic = synthetic_cohort(genotypes, people)
-    traveller = RoundTrip(order, split, people, plugin, fitted)
+    traveller = RoundTrip(order, split, people, plugin, fitted, messages)
     for entry in order["tasks"]:
         score(entry, messages, synthetic, split, traveller)
 
@@ -109,10 +110,17 @@ def fit_and_sample(
     environment.limit_device_memory(order["device_memory_bytes"])
     warmup = time.monotonic() - order["spawned"]
     curve = Curve()
-    with Meter(order["device"]) as meter, flops.of_fit() as arithmetic:
+    processes = order["processes"]
+    with (
+        Meter(order["device"]) as meter,
+        flops.of_fit() as arithmetic,
+        _company(order, messages),
+    ):
         fit_seconds = _fit(generator, people, split.validation, order, messages, curve)
     drawn = _sample(generator, split, people, order["sample_seed"], messages)
     environment_seen = environment.observed(order["threads"])
+    if processes > 1:
+        environment_seen["processes"] = processes
     resources = {
         "warmup_seconds": warmup,
         "fit_seconds": fit_seconds,
@@ -123,7 +131,7 @@ def fit_and_sample(
         "peak_memory_bytes": environment.peak_memory_bytes(),
         "peak_device_bytes": environment.peak_device_bytes(),
         **meter.found(),
-        "fit_flops": arithmetic.total,
+        "fit_flops": arithmetic.total and processes * arithmetic.total,
         "sample_flops_per_person": flops.of_sampling(
             lambda some: generator.sample(np.resize(people.labels, some), seed=order["sample_seed"])
         ),
@@ -154,6 +162,8 @@ class RoundTrip:
     fitted
         The generator as it was just fitted; None when only scores were missing. Fits are not
         stored, so that it is then fitted again, with the same seed.
+    messages
+        To the parent.
     """
 
     order: Mapping[str, Any]
@@ -161,6 +171,7 @@ class RoundTrip:
     people: Cohort
     plugin: registry.GeneratorPlugin
     fitted: Generator | None
+    messages: Messages
 
     def obstacle(self) -> str:
         """Why there is none; "" when it can be made."""
@@ -181,7 +192,9 @@ class RoundTrip:
             generator = conditioning.build(self.plugin.card, self.plugin.load(), order["settings"])
             environment.limit_torch_threads(order["threads"])
             budget = Budget(order["fit_seconds"], order["device"], order["threads"])
-            generator.fit(self.people, self.split.validation, seed=order["fit_seed"], budget=budget)
+            validation, seed = self.split.validation, order["fit_seed"]
+            with _company(order, self.messages):
+                generator.fit(self.people, validation, seed=seed, budget=budget)
         assert isinstance(generator, Reconstructs)
         back = generator.reconstruct(test.genotypes)
         return checked_sample(back, (test.n, test.m), [test.genotypes])
@@ -212,6 +225,15 @@ def _fit(
     generator.fit(people, validation, seed=order["fit_seed"], budget=budget)
     environment.synchronise()
     return time.monotonic() - began
+
+
+def _company(order: Mapping[str, Any], messages: Messages) -> AbstractContextManager[None]:
+    """The other processes of a fit that runs in several."""
+    if order["processes"] == 1:
+        return nullcontext()
+    from genobench.run import ranks
+
+    return ranks.beside(order, messages)
 
 
 def _sample(

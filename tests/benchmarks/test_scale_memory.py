@@ -12,8 +12,10 @@ It takes long, so the environment says what is run, and nothing is run without i
 networks take days on a processor; `GENOBENCH_BENCH_TASKS` names tasks (default: all);
 `GENOBENCH_BENCH_PEOPLE` is for a smaller trial.
 
-The utility task has a bench of its own: its memory is linear in people, so that two sizes tell what
-it needs at the whole one. `GENOBENCH_BENCH_SNPS` is for a smaller trial of it.
+Every task and every generator has a short bench as well, which runs without being asked: memory is
+linear in people, or stops growing where only some of them are looked at, so that a line through two
+smaller sizes tells what the whole one needs, or more.
+`GENOBENCH_BENCH_SNPS` is for a smaller trial of these.
 """
 
 from __future__ import annotations
@@ -22,22 +24,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from genobench.cohort import Cohort, Trait
-from genobench.data.split import BIOBANK_SHARES, PARTS, Split
 from genobench.metrics.moments import WHOLE
-from genobench.registry import generators
+from genobench.registry import generators, tasks
 
+from .biobank_split import write_split
 from .ledger import Recorder
-from .test_speed_privacy import people
 
 PEOPLE = int(os.environ.get("GENOBENCH_BENCH_PEOPLE", 458_724))
 SNPS = 2_048
@@ -52,16 +50,30 @@ BRIEF |= dict.fromkeys(("sampling_steps", "solver_steps"), 2)  # as much memory,
 HOURS = 4.0  # for one generator's job; a quarter of it is left when its fit must end
 GIB = 2**30
 CHILD = Path(__file__).parent / "phases_child.py"
-UTILITY = Path(__file__).parent / "utility_child.py"
-UTILITY_SIZES = (PEOPLE // 16, PEOPLE // 8)
-UTILITY_SNPS = int(os.environ.get("GENOBENCH_BENCH_SNPS", SNPS))
+PART = Path(__file__).parent / "scale_child.py"
+PART_SNPS = int(os.environ.get("GENOBENCH_BENCH_SNPS", SNPS))
+PHASES = ("prepare", "score")
+SIZES = (PEOPLE // 16, PEOPLE // 8)  # of fewer, what networks hold of a batch is the most
+FEW: dict[str, Any] = {
+    **dict.fromkeys(BRIEF, 20),
+    **dict.fromkeys(("sampling_steps", "solver_steps"), 2),
+}
+FEW |= {"iterations": 1, "states": [16], "sizes": [30.0], "thetas": [0.003]}
+FEW |= {"rounds": 1, "trees": 5, "matched_noise": False}
+CHEAPER = {"matched": "argmax", "validated": "argmax"}  # else tried on a thousand people
+CALLED = {"prs_utility": "utility"}
 SIMULATE = "from genobench.cli import main; import sys; sys.exit(main(sys.argv[1:]))"
+
+
+def settings_of(model: str) -> list[str]:
+    """Names of all that can be set."""
+    cls = generators()[model].load()
+    return [field.name for field in fields(cls)] if is_dataclass(cls) else []
 
 
 def brief(model: str) -> str:
     """The generator with settings that shorten it, of those it has."""
-    cls = generators()[model].load()
-    known: list[str] = [field.name for field in fields(cls)] if is_dataclass(cls) else []
+    known = settings_of(model)
     words = ",".join(f"{name}={value}" for name, value in BRIEF.items() if name in known)
     return f"{model}({words})" if words else model
 
@@ -123,66 +135,107 @@ def test_biobank_within_eight_gibibytes(
     assert not found["problems"], found["problems"]
 
 
-def write_split(folder: Path, size: int) -> None:
-    """A split of ``size`` people with a disease, and as many synthetic people as train."""
-    draw = np.random.default_rng(0)
-    edges = np.cumsum([0, *(round(share * size) for share in BIOBANK_SHARES)]).tolist()
-    n, site = edges[-1], np.arange(UTILITY_SNPS)
-    genotypes = np.ascontiguousarray(people(n + edges[1], draw)[:, :UTILITY_SNPS])
-    ids = [f"rs{j}" for j in site]
-    table = {"chrom": "1", "pos": site + 1, "id": ids, "counted": "A", "other": "G"}
-    liability = genotypes[:n] @ draw.normal(size=UTILITY_SNPS)
-    liability = liability / liability.std() + draw.normal(0, 3, size=n)
-    cases = (liability > np.quantile(liability, 0.8)).astype(np.float32)
-    parts = {}
-    for name, (first, last) in zip(PARTS, pairwise(edges), strict=True):
-        names = [f"p{i}" for i in range(first, last)]
-        samples = pd.DataFrame({"fid": names, "iid": names, "sex": 1})
-        trait = Trait("disease", "binary", cases[first:last])
-        parts[name] = Cohort(genotypes[first:last], pd.DataFrame(table), samples, trait)
-    Split(**parts).save(folder)
-    np.save(folder / "synthetic.npy", genotypes[n:])
+def on_the_line(sizes: Sequence[int], peaks: Sequence[float]) -> tuple[float, float]:
+    """GiB at the whole size, and more of them per person more, by two smaller sizes."""
+    slope = max(peaks[1] - peaks[0], 0.0) / (sizes[1] - sizes[0])
+    return peaks[1] + slope * (PEOPLE - sizes[1]), slope
 
 
-def utility(folder: Path, phase: str, size: int) -> dict[str, float]:
-    """What `utility_child` says.
-
-    People are held in blocks from as many on as make the same share of ``size`` as of all.
-    """
-    whole = round(WHOLE * size * UTILITY_SNPS / (PEOPLE * SNPS))
-    command = [sys.executable, str(UTILITY), phase, str(folder), str(whole)]
+def part(phase: str, name: str, folder: Path, text: str) -> dict[str, float]:
+    """What `scale_child` says."""
+    command = [sys.executable, str(PART), phase, name, str(folder), text]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
 
 
+def whole(size: int) -> str:
+    """Bytes up to which people are widened at once: the share of ``size`` that it is of all."""
+    return str(round(WHOLE * size * PART_SNPS / (PEOPLE * SNPS)))
+
+
+def shortened(settings: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """The settings with few steps, of those that it ``known``, and so in settings within them."""
+    inner = {
+        name: shortened(value, value) if isinstance(value, dict) else CHEAPER.get(str(value), value)
+        for name, value in settings.items()
+    }
+    return inner | {name: value for name, value in FEW.items() if name in known}
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """Folder of a split of so many people; written once."""
+    base = tmp_path_factory.mktemp("splits")
+
+    def written(size: int) -> Path:
+        folder = base / str(size)
+        if not folder.is_dir():
+            write_split(folder, size, PART_SNPS)
+        return folder
+
+    return written
+
+
 @pytest.mark.benchmark_suite
 @pytest.mark.timeout(7200)
-def test_utility_task_within_eight_gibibytes(
-    tmp_path: Path, benchmark: Any, record: Recorder
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("task", sorted(tasks()))
+def test_task_within_eight_gibibytes(
+    split: Callable[[int], Path], task: str, phase: str, benchmark: Any, record: Recorder
 ) -> None:
     """Peak of its reference and of its scores by size, and on the line through them at the end."""
-    peaks: dict[str, list[float]] = {"prepare": [], "score": []}
-    for size in UTILITY_SIZES:
-        folder = tmp_path / str(size)
-        write_split(folder, size)
-        for phase, found in peaks.items():
-            last = phase == "score" and size == UTILITY_SIZES[-1]
-            if last:
-                spent = benchmark.pedantic(utility, args=(folder, phase, size), rounds=1)
-            else:
-                spent = utility(folder, phase, size)
-            found.append(spent["peak_gib"])
-            what = f"utility task, {phase}, {size:,} x {UTILITY_SNPS:,}"
-            record(f"{what}, peak memory", spent["peak_gib"], "GiB", better="lower")
-            record(what, spent["seconds"], "s", better="lower", note="shortened: `utility_child`")
-    for phase, found in peaks.items():
-        slope = (found[1] - found[0]) / (UTILITY_SIZES[1] - UTILITY_SIZES[0])
-        record(
-            f"utility task, {phase}, {PEOPLE:,} x {UTILITY_SNPS:,}, peak memory on the line",
-            found[1] + slope * (PEOPLE - UTILITY_SIZES[1]),
-            "GiB",
-            target=LIMIT_GIB,
-            better="lower",
-            note=f"{slope * GIB / UTILITY_SNPS:.2f} bytes per SNP of one more person of the cohort",
-        )
+    called, peaks = CALLED.get(task, task), []
+    for size in SIZES:
+        order = (phase, task, split(size), whole(size))
+        if phase == "score" and not (order[2] / f"{task}.npz").is_file():
+            part("prepare", *order[1:])
+        if size == SIZES[-1]:
+            spent = benchmark.pedantic(part, args=order, rounds=1)
+        else:
+            spent = part(*order)
+        peaks.append(spent["peak_gib"])
+        what = f"{called} task, {phase}, {size:,} x {PART_SNPS:,}"
+        record(f"{what}, peak memory", peaks[-1], "GiB", better="lower")
+        record(what, spent["seconds"], "s", better="lower", note="shortened: `scale_child`")
+    at_all, slope = on_the_line(SIZES, peaks)
+    record(
+        f"{called} task, {phase}, {PEOPLE:,} x {PART_SNPS:,}, peak memory on the line",
+        at_all,
+        "GiB",
+        target=LIMIT_GIB,
+        better="lower",
+        note=f"{slope * GIB / PART_SNPS:.2f} bytes per SNP of one more person of the cohort",
+    )
+
+
+@pytest.mark.benchmark_suite
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("model", sorted(generators()))
+def test_generator_within_eight_gibibytes(
+    split: Callable[[int], Path], model: str, benchmark: Any, record: Recorder
+) -> None:
+    """Peak of a fit of a few steps and of a sample of as many people as were fitted to."""
+    card = generators()[model].card
+    settings = shortened(card.settings_for(SUITE), settings_of(model))
+    peaks = []
+    for size in SIZES:
+        order = ("make", model, split(size), json.dumps(settings))
+        if size == SIZES[-1]:
+            spent = benchmark.pedantic(part, args=order, rounds=1)
+        else:
+            spent = part(*order)
+        peaks.append(spent["peak_gib"])
+    at_all, slope = on_the_line(SIZES, peaks)
+    measured = ", ".join(
+        f"{peak:.2f} GiB of {size:,} people" for peak, size in zip(peaks, SIZES, strict=True)
+    )
+    record(
+        f"{model}, fit and sample, {PEOPLE:,} x {PART_SNPS:,}, peak memory on the line",
+        at_all,
+        "GiB",
+        target=LIMIT_GIB,
+        better="lower",
+        note=f"settings {SUITE}, few steps: {measured}; {slope * GIB / PART_SNPS:.2f} bytes per "
+        "SNP of one more person of the cohort",
+    )

@@ -1,0 +1,94 @@
+"""One fit in several processes, each with a device of its own: what a generator needs to know.
+
+With ``--gpus-per-fit N`` the harness calls the `fit` of a generator whose card says
+``parallel = "ddp"`` in N processes, which have joined one group of `torch.distributed`. The
+generator wraps its network in `torch.nn.parallel.DistributedDataParallel` where `world` is above 1,
+trains on its `share` of each batch, and keeps the network itself. What rank 0 has learned is the
+result. In a fit that is alone nothing here does anything, so that the same code serves both.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+
+class Indexed(Protocol):
+    """An array or a tensor."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, positions: Any, /) -> Any: ...
+
+
+Index = TypeVar("Index", bound=Indexed)
+
+
+def rank() -> int:
+    """This process among those of the fit, from 0."""
+    group = _group()
+    return int(group.get_rank()) if group else 0
+
+
+def world() -> int:
+    """Number of processes of the fit."""
+    group = _group()
+    return int(group.get_world_size()) if group else 1
+
+
+def share(index: Index) -> Index:
+    """The part of a batch that is this process's.
+
+    All parts are equally large, so that the mean of their gradients is that of the batch. Of a
+    batch that cannot be divided the first people come twice: choose sizes that can.
+
+    Parameters
+    ----------
+    index
+        (B,) array or tensor, the same in all processes.
+
+    Returns
+    -------
+    (ceil(B / world),) of its entries; ``index`` itself in a fit that is alone.
+    """
+    parts = world()
+    if parts == 1 or not len(index):
+        return index
+    each = -(-len(index) // parts)
+    mine: Index = index[np.arange(rank(), each * parts, parts) % len(index)]
+    return mine
+
+
+def agreed(decision: bool) -> bool:
+    """The decision of rank 0, for all; a meeting, to which all processes must come equally often.
+
+    For whatever ends a loop or changes its course: processes that part ways wait for each other.
+    """
+    group = _group()
+    if not group:
+        return decision
+    import torch
+
+    device = "cuda" if group.get_backend() == "nccl" else "cpu"
+    told = torch.tensor(int(decision), device=device)
+    group.broadcast(told, src=0)
+    return bool(told.item())
+
+
+def over(deadline: float) -> bool:
+    """Whether ``deadline``, a reading of ``time.monotonic()``, has passed by the clock of rank 0.
+
+    A meeting as well; see `agreed`.
+    """
+    return agreed(time.monotonic() >= deadline)
+
+
+def _group() -> Any:
+    """`torch.distributed` where this process has joined a group; None where it is alone."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is None or not distributed.is_available():
+        return None
+    return distributed if distributed.is_initialized() else None
