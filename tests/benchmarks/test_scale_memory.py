@@ -135,10 +135,19 @@ def test_biobank_within_eight_gibibytes(
     assert not found["problems"], found["problems"]
 
 
-def on_the_line(sizes: Sequence[int], peaks: Sequence[float]) -> tuple[float, float]:
-    """GiB at the whole size, and more of them per person more, by two smaller sizes."""
-    slope = max(peaks[1] - peaks[0], 0.0) / (sizes[1] - sizes[0])
-    return peaks[1] + slope * (PEOPLE - sizes[1]), slope
+def note_line(record: Recorder, what: str, peaks: Sequence[float]) -> None:
+    """GiB at the whole size, on the line through those of two smaller `SIZES`."""
+    slope = max(peaks[1] - peaks[0], 0.0) / (SIZES[1] - SIZES[0])
+    measured = ", ".join(f"{p:.2f} GiB of {n:,} people" for p, n in zip(peaks, SIZES, strict=True))
+    record(
+        f"{what}, {PEOPLE:,} x {PART_SNPS:,}, peak memory on the line",
+        peaks[1] + slope * (PEOPLE - SIZES[1]),
+        "GiB",
+        target=LIMIT_GIB,
+        better="lower",
+        note=f"settings {SUITE}, shortened (`scale_child`): {measured}; "
+        f"{slope * GIB / PART_SNPS:.2f} bytes per SNP of one more person of the cohort",
+    )
 
 
 def part(phase: str, name: str, folder: Path, text: str) -> dict[str, float]:
@@ -195,18 +204,7 @@ def test_task_within_eight_gibibytes(
         else:
             spent = part(*order)
         peaks.append(spent["peak_gib"])
-        what = f"{called} task, {phase}, {size:,} x {PART_SNPS:,}"
-        record(f"{what}, peak memory", peaks[-1], "GiB", better="lower")
-        record(what, spent["seconds"], "s", better="lower", note="shortened: `scale_child`")
-    at_all, slope = on_the_line(SIZES, peaks)
-    record(
-        f"{called} task, {phase}, {PEOPLE:,} x {PART_SNPS:,}, peak memory on the line",
-        at_all,
-        "GiB",
-        target=LIMIT_GIB,
-        better="lower",
-        note=f"{slope * GIB / PART_SNPS:.2f} bytes per SNP of one more person of the cohort",
-    )
+    note_line(record, f"{called} task, {phase}", peaks)
 
 
 @pytest.mark.benchmark_suite
@@ -226,16 +224,4 @@ def test_generator_within_eight_gibibytes(
         else:
             spent = part(*order)
         peaks.append(spent["peak_gib"])
-    at_all, slope = on_the_line(SIZES, peaks)
-    measured = ", ".join(
-        f"{peak:.2f} GiB of {size:,} people" for peak, size in zip(peaks, SIZES, strict=True)
-    )
-    record(
-        f"{model}, fit and sample, {PEOPLE:,} x {PART_SNPS:,}, peak memory on the line",
-        at_all,
-        "GiB",
-        target=LIMIT_GIB,
-        better="lower",
-        note=f"settings {SUITE}, few steps: {measured}; {slope * GIB / PART_SNPS:.2f} bytes per "
-        "SNP of one more person of the cohort",
-    )
+    note_line(record, f"{model}, fit and sample", peaks)
