@@ -24,7 +24,6 @@ from genobench.cohort import Genotypes, Labels
 from ._boosted_trees import Trees
 from ._familiarity import Familiarity
 
-PLAIN = Familiarity()
 Floats = NDArray[np.float64]
 Array = NDArray[np.float32]
 NEGATIVES = 4  # drawn people per real person in a round of trees
@@ -42,7 +41,7 @@ class Tilt:
     trees
         On the m dosages and what stands `beside` them.
     familiarity
-        How familiar people look.
+        How familiar people look; None where trees do not ask.
     weights
         (2, m) of the standardised dosage, and of its product with the standardised label.
     centre, scale
@@ -50,7 +49,7 @@ class Tilt:
     """
 
     trees: Trees
-    familiarity: Familiarity
+    familiarity: Familiarity | None
     weights: Floats
     centre: Floats
     scale: Floats
@@ -61,13 +60,12 @@ class Tilt:
             genotypes, labels
         )
 
-    def beside(self, genotypes: Genotypes, labels: Labels, *, own: bool = False) -> Array:
-        """(k, e) float32: the standardised label, and how familiar people look.
-
-        ``own``: they are the people whose windows were counted.
-        """
-        y = self.label(labels).astype(np.float32)
-        return np.column_stack([y, self.familiarity(genotypes, own=own)])
+    def beside(self, genotypes: Genotypes, labels: Labels) -> Array:
+        """(k, e) float32: the standardised label, and how familiar people look."""
+        columns = [self.label(labels).astype(np.float32)]
+        if self.familiarity is not None:
+            columns.append(self.familiarity(genotypes))
+        return np.stack(columns, axis=1)
 
     def linear(self, genotypes: Genotypes, labels: Labels) -> Floats:
         """(k,) of the linear part alone."""
@@ -92,13 +90,16 @@ class Tilt:
         """As named arrays."""
         named = {"weights": self.weights, "centre": self.centre, "scale": self.scale}
         named = {f"tilt.{k}": v for k, v in named.items()}
-        return {**self.trees.arrays(), **self.familiarity.arrays(), **named}
+        familiarity = self.familiarity.arrays() if self.familiarity is not None else {}
+        return {**self.trees.arrays(), **familiarity, **named}
 
     @classmethod
     def of_arrays(cls, state: Mapping[str, NDArray[Any]]) -> Self:
         """What `arrays` wrote."""
         named = {k: np.array(state[f"tilt.{k}"]) for k in ("weights", "centre", "scale")}
-        return cls(Trees.of_arrays(state), Familiarity.of_arrays(state), **named)
+        asked = "windows.keys" in state
+        familiarity = Familiarity.of_arrays(state) if asked else None
+        return cls(Trees.of_arrays(state), familiarity, **named)
 
 
 @dataclass
@@ -131,10 +132,10 @@ class Candidates:
         """None of the candidates preferred."""
         return cls(real, labels, drawn, np.zeros(drawn.shape[:2]))
 
-    def look(self, tilt: Tilt, *, own: bool) -> None:
-        """Note what stands beside the dosages; ``own``: the real people's windows were counted."""
+    def look(self, tilt: Tilt) -> None:
+        """Note what stands beside the dosages."""
         n, c, m = self.drawn.shape
-        self.beside = tilt.beside(self.real, self.labels, own=own)
+        self.beside = tilt.beside(self.real, self.labels)
         rows = self.drawn.reshape(-1, m)
         self.drawn_beside = tilt.beside(rows, np.repeat(self.labels, c)).reshape(n, c, -1)
 
@@ -172,7 +173,7 @@ def fit(
     train: Candidates,
     held_out: Candidates,
     *,
-    familiarity: Familiarity = PLAIN,  # how familiar people look; plain: trees do not ask
+    familiarity: Familiarity | None = None,  # of people among a crowd; None: trees do not ask
     rounds: int = 16,  # of trees
     trees: int = 200,  # most per round
     depth: int = 3,
@@ -199,8 +200,8 @@ def fit(
         np.where(scale > 0, scale, 1.0),
     )
     if monotonic() < deadline:
-        train.look(tilt, own=True)
-        held_out.look(tilt, own=False)
+        train.look(tilt)
+        held_out.look(tilt)
     parts: list[Trees] = []
     for number in range(rounds):
         if monotonic() > deadline:

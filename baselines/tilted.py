@@ -50,8 +50,8 @@ class Tilted(Generator):
     rate
         Share of what a round finds that is taken.
     familiarity
-        Whether the trees also see how familiar people look (`_familiarity`), and not dosages and
-        label alone.
+        Whether the trees also see how familiar people look among those of the models
+        (`_familiarity`), and not dosages and label alone.
     ridge
         Noise that the linear part grants the training people's moments, in units of their
         sampling variance.
@@ -89,7 +89,7 @@ class Tilted(Generator):
             sides.append(Candidates.of(cohort.genotypes, cohort.labels, drawn))
         self.tilt_ = _tilting.fit(
             *sides,
-            familiarity=Familiarity.of(sides[0].real) if self.familiarity else Familiarity(),
+            familiarity=self._known(sides[0].labels, draw) if self.familiarity else None,
             rounds=self.rounds,
             trees=self.trees,
             depth=self.depth,
@@ -128,11 +128,9 @@ class Tilted(Generator):
     @property
     def parameters(self) -> int:
         tilt = self.tilt_
-        own = (
-            tilt.weights.size
-            + tilt.trees.value.size
-            + sum(w.counts.size for w in tilt.familiarity.windows)
-        )
+        own = tilt.weights.size + tilt.trees.value.size
+        if tilt.familiarity is not None:
+            own += tilt.familiarity.counts.size
         return own + sum(base.parameters for base in self.bases_.values())
 
     def _bases(self) -> dict[str, Generator]:
@@ -166,6 +164,12 @@ class Tilted(Generator):
             rows = base.sample(np.repeat(labels, count), seed=int(draw.integers(2**31)))
             parts.append(rows.reshape(len(labels), count, -1))
         return np.concatenate(parts, axis=1)
+
+    def _known(self, labels: Labels, draw: np.random.Generator) -> Familiarity:
+        """With the stretches of a person of each model for each of the labels."""
+        seeds = (int(seed) for seed in draw.integers(2**31, size=len(self.bases_)))
+        both = zip(self.bases_.values(), seeds, strict=True)
+        return Familiarity.of(np.concatenate([b.sample(labels, seed=seed) for b, seed in both]))
 
     def _chosen(self, labels: Labels, draw: np.random.Generator) -> Genotypes:
         drawn = self._drawn(labels, draw)
