@@ -134,7 +134,7 @@ def main(argv: Sequence[str] | None = None, options: argparse.Namespace | None =
         module, _, function = options.function.partition(":")
         command = getattr(importlib.import_module(f"genobench.commands.{module}"), function)
         code = int(command(options))
-        sys.stdout.flush()
+        print(end="", flush=True)  # unlike a method of it, also where there is no standard output
         return code
     except GenobenchError as error:
         print(f"genobench: error: {visible(str(error))}", file=sys.stderr)
@@ -152,7 +152,7 @@ def entry() -> int:
     options = argparse.Namespace()
     code = main(options=options)
     if hasattr(options, "tables"):  # and millions of parts of records: not taken apart one by one
-        for stream in (sys.stdout, sys.stderr):
+        for stream in filter(None, (sys.stdout, sys.stderr)):
             stream.flush()
         os._exit(code)
     gc.freeze()  # what is left is not searched for garbage once more, at the very end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,6 +30,13 @@ def outcome(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, 
     code = main(words)
     said = capsys.readouterr()
     return code, said.out, said.err
+
+
+def test_closed_standard_output_is_no_fault() -> None:
+    """As of a program that a service starts without one: nothing is said, and all is done."""
+    command = f"{shlex.quote(sys.executable)} -m genobench list tasks >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["list", "models"], ["run", "--help"]])

@@ -9,7 +9,7 @@ import pytest
 
 from genobench.errors import GenobenchError
 from genobench.report.goals import FILE, kept, section
-from tests.test_strength import tables
+from tests.test_strength import REAL, tables
 
 STATED = """
 [[goals]]
@@ -51,6 +51,24 @@ def test_goals_stand_beside_what_was_reached(tmp_path: Path) -> None:
     assert "### sound on toy, smoke: goals" in text
 
 
+def test_a_bound_that_nobody_measured_is_not_reached(tmp_path: Path) -> None:
+    """Without fresh real people nothing is said, and the goal is not among those met."""
+    folder = stated(tmp_path, '"privacy.strongest_attack_auc" = { high = "real" }')
+    real = {name: value for name, value in REAL.items() if name != "strongest_attack_auc"}
+    text = "\n".join(section(replace(tables(real=real, sound={}), goals=kept(folder))))
+    (row,) = (line for line in text.splitlines() if "interval of real people |" in line)
+    assert [cell.strip() for cell in row.split("|")[4:7]] == ["–", "–", "–"]
+    assert "Goals met, of 1: `sound` 0." in text
+
+
+def test_where_nobody_was_measured_nothing_is_counted(tmp_path: Path) -> None:
+    """A row of dashes, and no sentence without an end."""
+    goals = kept(stated(tmp_path, '"elsewhere.recall" = { low = 0.75 }'))
+    text = "\n".join(section(replace(tables(sound={}), goals=goals)))
+    assert "| elsewhere: recall | ≥ 0.750 | – | – | – | – |" in text
+    assert "Goals met" not in text
+
+
 def test_goals_of_absent_models_and_data_are_not_told(tmp_path: Path) -> None:
     """As where somebody ran a part of the benchmark; nor is a heading without a table."""
     goals = kept(stated(tmp_path, '"fidelity.recall" = { low = 0.75 }'))
@@ -69,6 +87,8 @@ def test_goals_of_absent_models_and_data_are_not_told(tmp_path: Path) -> None:
         (STATED + '"fidelity.recall" = {}', "fidelity.recall has no bound"),
         (STATED + '"fidelity.recall" = { low = "much" }', "'much' is no bound"),
         (STATED + '"fidelity.recall" = { low = nan }', "nan is no bound"),
+        (STATED + '"fidelity.recall" = { low = true }', "True is no bound"),
+        (STATED + '"fidelity.recall" = { low = 1, high = 0.5 }', "low = 1 is above high = 0.5"),
         (STATED + '"fidelity.recall" = { low = 0, hihg = 1 }', "hihg"),
         (STATED + '"recall" = { low = 0 }', "unpack"),
         ("[", "goals.toml"),

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from genobench.errors import GenobenchError
 from genobench.generator import Card
 from genobench.report import collect, leaderboard, markdown
 from genobench.report.collect import build
@@ -25,7 +26,7 @@ from genobench.report.plots.headline import write_headline
 from genobench.report.reading import read_records
 from genobench.report.scale import MEMORISING
 from genobench.report.stats import Interval, Summary
-from genobench.report.tables import Table, Tables
+from genobench.report.tables import Block, Table, Tables
 from genobench.report.terminal import show
 from genobench.run import environment
 from genobench.task import MetricCard, TaskCard
@@ -396,6 +397,17 @@ def test_program_ends_with_all_said(tmp_path: Path, records: list[dict[str, Any]
     failed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert failed.returncode == 2
     assert "cannot write the leaderboards" in failed.stderr
+
+
+def test_a_picture_that_cannot_be_written_is_said_so(tmp_path: Path, tables: Tables) -> None:
+    """Naming the folder, as of a page; no page is written beside what is missing."""
+
+    def draw(block: Block) -> list[Path]:
+        raise PermissionError(13, "not yours", block.name)
+
+    with pytest.raises(GenobenchError, match=r"boards: cannot write .* not yours"):
+        leaderboard.write(tables, tmp_path / "boards", draw)
+    assert not (tmp_path / "boards").exists()
 
 
 def test_check_notices_a_changed_record(tmp_path: Path, records: list[dict[str, Any]]) -> None:

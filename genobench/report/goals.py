@@ -62,6 +62,8 @@ def _goals(entry: Mapping[str, Any]) -> Iterable[Goal]:
         low, high = (_bound(bounds.get(end), place) for end in ("low", "high"))
         if low is None and high is None:
             raise ValueError(f"{place} has no bound")
+        if isinstance(low, float) and isinstance(high, float) and low > high:
+            raise ValueError(f"{place}: low = {low:g} is above high = {high:g}")
         if unknown := sorted(set(bounds) - {"low", "high"}):
             raise ValueError(f"{place}: {', '.join(unknown)}")
         who = {key: str(entry[key]) for key in ("model", "data", "suite")}
@@ -71,7 +73,7 @@ def _goals(entry: Mapping[str, Any]) -> Iterable[Goal]:
 def _bound(given: object, place: str) -> Bound:
     if given is None or given == REAL:
         return None if given is None else REAL
-    if isinstance(given, int | float) and math.isfinite(given):
+    if isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given):
         return float(given)
     raise ValueError(f"{place}: {given!r} is no bound")
 
@@ -85,7 +87,7 @@ def section(tables: Tables) -> list[str]:
             if model in block.models:
                 own = [g for g in here if g.model == model]
                 parts += [f"### {escape(f'{model} on {block.data}, {block.suite}')}: goals"]
-                parts += [_table(block, own), _count(block, own)]
+                parts += [_table(block, own), *filter(None, [_count(block, own)])]
     if not parts:
         return []
     reading = (
@@ -93,7 +95,7 @@ def section(tables: Tables) -> list[str]:
         "training seeds, with its interval over people and seeds; **reached** is what the mean "
         "says, *nearly* that the interval holds a value that would do. Beside it what fresh real "
         "people reach, of whom no generator can be asked more, and how many generators reach it: "
-        "most goals are easy alone, the question is who reaches them all at once."
+        "a goal may be easy alone, the question is who reaches all of them at once."
     )
     return ["## Goals", reading, *parts]
 
@@ -115,6 +117,7 @@ def _row(block: Block, goal: Goal) -> list[str]:
     if sheet is None or (value := sheet.of(goal.metric)) is None:
         return [escape(f"{goal.task}: {goal.metric}"), _wanted(goal), *[ABSENT] * 4]
     real = sheet.real(goal.metric)
+    known = not math.isnan(_miss(value, goal, sheet))
     missed = [_miss(other, goal, sheet) for _, other in _entrants(block, goal)]
     return [
         escape(f"{sheet.table.task.title}: {sheet.card(goal.metric).title}"),
@@ -122,18 +125,20 @@ def _row(block: Block, goal: Goal) -> list[str]:
         f"{number(value.value)} ± {number(_half(value))}",
         _reached(value, goal, sheet),
         number(real.value) if real else ABSENT,
-        f"{missed.count(0.0)} of {len(missed)}",
+        f"{missed.count(0.0)} of {len(missed)}" if known else ABSENT,
     ]
 
 
 def _count(block: Block, goals: Sequence[Goal]) -> str:
-    """Who meets how many."""
+    """Who meets how many; "" where nobody was measured."""
     met: dict[str, int] = {}
     for goal in goals:
         for model, value in _entrants(block, goal):
             sheet = _sheet(block, goal, model)
             assert sheet is not None
             met[model] = met.get(model, 0) + (_miss(value, goal, sheet) == 0)
+    if not met:
+        return ""
     order = sorted(met, key=lambda model: (-met[model], model))
     said = ", ".join(f"{listed(model, 'entrant')} {met[model]}" for model in order)
     return f"Goals met, of {len(goals)}: {said}."
@@ -155,27 +160,29 @@ def _entrants(block: Block, goal: Goal) -> Iterable[tuple[str, Summary]]:
 
 
 def _bounds(goal: Goal, sheet: Sheet) -> tuple[float, float]:
-    """As numbers; a bound that nobody measured is no bound."""
+    """As numbers; not-a-number where fresh real people were not measured."""
     ends = []
     for bound, sign in ((goal.low, -1), (goal.high, 1)):
-        real = sheet.real(goal.metric) if bound == REAL else None
-        if real is not None:
-            ends.append(real.value + sign * _half(real))
-        elif isinstance(bound, float):
-            ends.append(bound)
+        if bound == REAL:
+            real = sheet.real(goal.metric)
+            ends.append(real.value + sign * _half(real) if real else math.nan)
         else:
-            ends.append(sign * math.inf)
+            ends.append(sign * math.inf if bound is None else float(bound))
     return ends[0], ends[1]
 
 
 def _miss(value: Summary, goal: Goal, sheet: Sheet) -> float:
-    """How far the mean lies outside; 0 inside."""
+    """How far the mean lies outside; 0 inside, not-a-number where a bound is unknown."""
     low, high = _bounds(goal, sheet)
+    if math.isnan(low) or math.isnan(high):
+        return math.nan
     return max(low - value.value, value.value - high, 0.0)
 
 
 def _reached(value: Summary, goal: Goal, sheet: Sheet) -> str:
     missed = _miss(value, goal, sheet)
+    if math.isnan(missed):
+        return ABSENT
     if not missed:
         return "yes"
     return "nearly" if missed <= _half(value) else "no"

@@ -134,12 +134,17 @@ def write(
     """Write all pages into ``folder``; pages of blocks that are no longer there are removed.
 
     ``draw`` makes the pictures of a block meanwhile, and says where they are.
+
+    Raises
+    ------
+    GenobenchError
+        When the folder cannot be written to.
     """
     makers: list[Callable[[], Any]] = [*_makers(tables)]
     makers += [partial(draw, block) for block in tables.blocks] if draw else []
-    html, texts, *drawn = over_cores(call, makers)
-    made = texts | html
     try:
+        html, texts, *drawn = over_cores(call, makers)
+        made = texts | html
         for path in _strays(folder, made):
             path.unlink()
         for name, text in made.items():

@@ -48,17 +48,19 @@ def beside(order: Mapping[str, Any], messages: Messages) -> Iterator[None]:
     folder = sample.with_name(f".{sample.name}.{os.getpid()}.ranks{PART}")
     folder.mkdir(mode=0o700)
     order = {**order, "meeting": str(folder / "meeting")}
-    others = _Others(order, messages)
     try:
-        store = join(order, 0)
-        yield
-        others.finish()
-        leave(store)
-    except Exception:
-        others.wait(BLAME_SECONDS)  # does not return when one of them has failed
-        raise
+        others = _Others(order, messages)
+        try:
+            store = join(order, 0)
+            yield
+            others.finish()
+            leave(store)
+        except Exception:
+            others.wait(BLAME_SECONDS)  # does not return when one of them has failed
+            raise
+        finally:
+            others.bury()
     finally:
-        others.bury()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -95,6 +97,7 @@ class _Others:
     def __init__(self, order: Mapping[str, Any], messages: Messages) -> None:
         self.messages = messages
         self.world = int(order["processes"])
+        self._folder = Path(order["meeting"]).parent
         self._kills = environment.memory_kills()
         self._read, write = os.pipe()
         self.processes = {rank: _start(order, rank, write) for rank in range(1, self.world)}
@@ -174,6 +177,7 @@ class _Others:
             message = f"rank {rank} of {self.world} {how} in {self.messages.current}"
             short = environment.memory_kills() > self._kills
             told = {"type": "Crash", "disk": False, "memory": short and bool(killed)}
+        shutil.rmtree(self._folder, ignore_errors=True)  # what this process leaves undone
         self.messages.send("error", phase=self.messages.current, message=message, **told)
         self.messages.leave(1)
 

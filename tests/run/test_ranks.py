@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import subprocess
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -221,16 +222,55 @@ def test_what_one_fails_with_is_the_failure_of_all(
     assert failed.seconds < ranks.MEETING_SECONDS
 
 
-def test_ranks_that_part_ways_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ranks_that_part_ways_are_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who still fits when rank 0 has ended is not waited for without end."""
     monkeypatch.setattr(ranks, "ENDING_SECONDS", 0.2)
     monkeypatch.setattr(ranks, "_start", lambda *_: _Asleep())
-    others = ranks._Others({"processes": 3}, None)  # type: ignore[arg-type]
+    order = {"processes": 3, "meeting": str(tmp_path / "meeting")}
+    others = ranks._Others(order, None)  # type: ignore[arg-type]
     with pytest.raises(GenobenchError, match=r"rank 1 of 3 still fits .*parallel\.over"):
         others.finish()
     others.bury()
     others.wait(5)
     assert not others._thread.is_alive()
+
+
+def test_a_failure_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that ends at once takes with it the place where the ranks met."""
+    died = _Asleep()
+    died.code = 3
+    monkeypatch.setattr(ranks, "_start", lambda *_: died)
+    folder = tmp_path / "ranks"
+    folder.mkdir()
+    messages = _Heard()
+    others = ranks._Others(
+        {"processes": 2, "meeting": str(folder / "meeting")},
+        messages,  # type: ignore[arg-type]
+    )
+    assert messages.left.wait(10)
+    others.bury()
+    messages.buried.set()
+    assert messages.said == ["rank 1 of 2 left with exit code 3 without an exception in fit"]
+    assert not folder.exists()
+
+
+class _Heard:
+    """What a process says at its end, without ending."""
+
+    current = "fit"
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.left, self.buried = threading.Event(), threading.Event()
+
+    def send(self, at: str, *, message: str, **_: Any) -> None:
+        assert at == "error"
+        self.said.append(message)
+
+    def leave(self, code: int) -> None:
+        assert code == 1
+        self.left.set()
+        self.buried.wait(60)
 
 
 class _Asleep:
