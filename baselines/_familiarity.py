@@ -1,8 +1,7 @@
 """How familiar people look: how many people of a crowd share their stretches of genotypes.
 
 Trees on single dosages would have to find piece by piece that a stretch is unlikely; its count says
-so at once. The crowd is of people whom models have drawn, so that nothing of a training person is
-counted or kept.
+so at once. Nobody is compared with themselves: who is of the crowd is left out of their own counts.
 """
 
 from __future__ import annotations
@@ -42,13 +41,16 @@ class Familiarity:
         keys, counts = np.unique(_keys(crowd), return_counts=True)
         return cls(keys, counts.astype(np.int32))
 
-    def __call__(self, people: Genotypes) -> NDArray[np.float32]:
-        """(k,) mean over windows of the log count of what people (k, m) have there."""
+    def __call__(self, people: Genotypes, *, own: bool = False) -> NDArray[np.float32]:
+        """(k,) mean over windows of the log count of what people (k, m) have there.
+
+        ``own``: they are of the crowd.
+        """
         found = np.empty(len(people), dtype=np.float32)
         for start in range(0, len(people), BLOCK):
             wanted = _keys(people[start : start + BLOCK])
             at = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
-            seen: NDArray[np.int32] = np.where(self.keys[at] == wanted, self.counts[at], 0)
+            seen: NDArray[np.int32] = np.where(self.keys[at] == wanted, self.counts[at], 0) - own
             found[start : start + BLOCK] = np.log(seen + UNSEEN).mean(axis=1)
         return found
 

@@ -60,11 +60,14 @@ class Tilt:
             genotypes, labels
         )
 
-    def beside(self, genotypes: Genotypes, labels: Labels) -> Array:
-        """(k, e) float32: the standardised label, and how familiar people look."""
+    def beside(self, genotypes: Genotypes, labels: Labels, *, own: bool = False) -> Array:
+        """(k, e) float32: the standardised label, and how familiar people look.
+
+        ``own``: they are of the crowd.
+        """
         columns = [self.label(labels).astype(np.float32)]
         if self.familiarity is not None:
-            columns.append(self.familiarity(genotypes))
+            columns.append(self.familiarity(genotypes, own=own))
         return np.stack(columns, axis=1)
 
     def linear(self, genotypes: Genotypes, labels: Labels) -> Floats:
@@ -132,10 +135,10 @@ class Candidates:
         """None of the candidates preferred."""
         return cls(real, labels, drawn, np.zeros(drawn.shape[:2]))
 
-    def look(self, tilt: Tilt) -> None:
-        """Note what stands beside the dosages."""
+    def look(self, tilt: Tilt, *, own: bool = False) -> None:
+        """Note what stands beside the dosages; ``own``: the real people are of the crowd."""
         n, c, m = self.drawn.shape
-        self.beside = tilt.beside(self.real, self.labels)
+        self.beside = tilt.beside(self.real, self.labels, own=own)
         rows = self.drawn.reshape(-1, m)
         self.drawn_beside = tilt.beside(rows, np.repeat(self.labels, c)).reshape(n, c, -1)
 
@@ -173,8 +176,9 @@ def fit(
     train: Candidates,
     held_out: Candidates,
     *,
-    familiarity: Familiarity | None = None,  # of people among a crowd; None: trees do not ask
-    rounds: int = 16,  # of trees
+    familiarity: Familiarity | None = None,  # of people in a crowd; None: trees do not ask
+    among: bool = False,  # the training people are of that crowd
+    rounds: int = 8,  # of trees
     trees: int = 200,  # most per round
     depth: int = 3,
     eta: float = 0.1,  # learning rate within a round
@@ -200,7 +204,7 @@ def fit(
         np.where(scale > 0, scale, 1.0),
     )
     if monotonic() < deadline:
-        train.look(tilt)
+        train.look(tilt, own=among)
         held_out.look(tilt)
     parts: list[Trees] = []
     for number in range(rounds):
@@ -251,7 +255,7 @@ def _round(
         "objective": "binary:logistic",
         "eval_metric": "logloss",
         "tree_method": "hist",
-        "max_bin": 64,
+        "max_bin": 16 if train.beside.shape[1] == 1 else 64,
         "max_depth": depth,
         "eta": eta,
         "subsample": 0.6,
@@ -289,8 +293,10 @@ def _matrix(people: Candidates, rng: np.random.Generator) -> Any:
     x = np.column_stack([x, np.concatenate([people.beside, beside])])
     real = np.arange(len(x)) < n
     weight = np.where(real, 1.0, 1.0 / NEGATIVES)
-    offered = np.where(np.arange(x.shape[1]) <= m, 1.0, OFTEN)
-    return xgb.DMatrix(x, real.astype(np.float32), weight=weight, feature_weights=offered)
+    data = xgb.DMatrix(x, real.astype(np.float32), weight=weight)
+    if x.shape[1] > m + 1:
+        data.set_info(feature_weights=np.where(np.arange(x.shape[1]) <= m, 1.0, OFTEN))
+    return data
 
 
 def _linear_part(tilt: Tilt, people: Candidates, *, ridge: float) -> Tilt:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +50,8 @@ class Tilted(Generator):
     rate
         Share of what a round finds that is taken.
     familiarity
-        Whether the trees also see how familiar people look among those of the models
-        (`_familiarity`), and not dosages and label alone.
+        Whether the trees also see how familiar people look (`_familiarity`), and among whom: people
+        of the ``models``, or the ``training`` people, which buys likeness with closeness to them.
     ridge
         Noise that the linear part grants the training people's moments, in units of their
         sampling variance.
@@ -65,11 +65,11 @@ class Tilted(Generator):
     from_tree: int = 12
     from_flow: int = 4
     from_masked: int = 0
-    rounds: int = 16
+    rounds: int = 8
     trees: int = 200
     depth: int = 3
     rate: float = 0.7
-    familiarity: bool = True
+    familiarity: Literal["none", "models", "training"] = "none"
     ridge: float = 1.0
     most: int = 5_000
 
@@ -89,7 +89,8 @@ class Tilted(Generator):
             sides.append(Candidates.of(cohort.genotypes, cohort.labels, drawn))
         self.tilt_ = _tilting.fit(
             *sides,
-            familiarity=self._known(sides[0].labels, draw) if self.familiarity else None,
+            familiarity=self._known(sides[0], draw),
+            among=self.familiarity == "training",
             rounds=self.rounds,
             trees=self.trees,
             depth=self.depth,
@@ -165,11 +166,16 @@ class Tilted(Generator):
             parts.append(rows.reshape(len(labels), count, -1))
         return np.concatenate(parts, axis=1)
 
-    def _known(self, labels: Labels, draw: np.random.Generator) -> Familiarity:
-        """With the stretches of a person of each model for each of the labels."""
+    def _known(self, people: Candidates, draw: np.random.Generator) -> Familiarity | None:
+        """With these training people's stretches, or those of a person of each model for each."""
+        if self.familiarity == "none":
+            return None
+        if self.familiarity == "training":
+            return Familiarity.of(people.real)
         seeds = (int(seed) for seed in draw.integers(2**31, size=len(self.bases_)))
         both = zip(self.bases_.values(), seeds, strict=True)
-        return Familiarity.of(np.concatenate([b.sample(labels, seed=seed) for b, seed in both]))
+        crowd = [base.sample(people.labels, seed=seed) for base, seed in both]
+        return Familiarity.of(np.concatenate(crowd))
 
     def _chosen(self, labels: Labels, draw: np.random.Generator) -> Genotypes:
         drawn = self._drawn(labels, draw)

@@ -143,19 +143,20 @@ def test_time_that_ends_in_a_round_leaves_its_trees() -> None:
 
 
 def test_windows_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Against a count person by person; the last window is shorter."""
+    """Against a count person by person, oneself left out; the last window is shorter."""
     rng = np.random.default_rng(6)
     crowd, people = (rng.integers(0, 2, size=(n, 35)).astype(np.int8) for n in (30, 7))
     crowd[:12, :20] = people[0, :20]
     monkeypatch.setattr(familiarity, "BLOCK", 4)
-    found = familiarity.Familiarity.of(crowd)(people)
-    wanted = [
-        np.mean([np.log((crowd[:, i : i + 16] == row[i : i + 16]).all(1).sum() + 0.5)
-                 for i in (0, 16, 32)])
-        for row in people
-    ]  # fmt: skip
-    assert found == pytest.approx(wanted, abs=1e-6)
-    assert found[0] > found[1:].max()
+    seen = familiarity.Familiarity.of(crowd)
+    for rows, own in ((people, False), (crowd, True)):
+        wanted = [
+            np.mean([np.log((crowd[:, i : i + 16] == row[i : i + 16]).all(1).sum() - own + 0.5)
+                     for i in (0, 16, 32)])
+            for row in rows
+        ]  # fmt: skip
+        assert seen(rows, own=own) == pytest.approx(wanted, abs=1e-6)
+    assert seen(people)[0] > seen(people)[1:].max()
 
 
 def test_familiarity_tells_what_single_dosages_do_not() -> None:
@@ -240,17 +241,17 @@ def test_a_model_of_no_candidates_is_not_fitted(toy_split: Split) -> None:
     assert np.array_equal(other.sample(labels, seed=3), model.sample(labels, seed=3))
 
 
-def test_familiarity_is_stored_where_it_is_asked(fitted: Any, toy_split: Split) -> None:
-    """Stretches of a person of each model for each training person."""
-    counts = fitted.state()["windows.counts"]
-    assert counts.sum() == 3 * toy_split.train.n * -(-toy_split.train.m // familiarity.WIDTH)
-    plain = tilted.Tilted(**{**QUICK, "from_flow": 0, "familiarity": False})
-    plain.fit(toy_split.train, toy_split.validation, seed=0, budget=Budget())
-    assert "windows.counts" not in plain.state()
-    other = tilted.Tilted(**plain.settings())
-    other.restore(plain.state())
+@pytest.mark.parametrize(("among", "people"), [("none", 0), ("models", 2), ("training", 1)])
+def test_familiarity_is_stored_where_it_is_asked(among: str, people: int, toy_split: Split) -> None:
+    """Counts of the stretches of a person of each model, or of nobody but each training person."""
+    model = tilted.Tilted(**{**QUICK, "rounds": 1, "familiarity": among})
+    model.fit(toy_split.train, toy_split.validation, seed=0, budget=Budget())
+    counts = model.state().get("windows.counts", np.zeros(0))
+    assert counts.sum() == people * toy_split.train.n * -(-toy_split.train.m // familiarity.WIDTH)
+    other = tilted.Tilted(**model.settings())
+    other.restore(model.state())
     labels = toy_split.train.labels[:20]
-    assert np.array_equal(other.sample(labels, seed=3), plain.sample(labels, seed=3))
+    assert np.array_equal(other.sample(labels, seed=3), model.sample(labels, seed=3))
 
 
 def test_no_candidates_at_all_are_refused(toy_split: Split) -> None:
