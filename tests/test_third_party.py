@@ -48,7 +48,7 @@ def test_listed_and_shown(installed: dict[str, str]) -> None:
     (entry,) = [model for model in found if model["model"] == "redrawn"]
     assert entry == {
         "model": "redrawn", "role": "entrant", "year": None, "labels": "strata", "paper": None,
-        "title": "Calls redrawn SNP by SNP", "parameters": {},
+        "title": "Calls redrawn SNP by SNP", "parameters": {}, "parallel": "none",
     }  # fmt: skip
     assert "Calls redrawn SNP by SNP" in genobench(installed, "show", "redrawn")
     bare = {k: v for k, v in installed.items() if k != "PYTHONPATH"}
