@@ -163,10 +163,13 @@ class _Others:
 
         Others fail after it, for want of it; of those that were killed none has said anything.
         """
+        spoke = bool(self._failed)
         if self._buried.wait(CAUSE_SECONDS):
             return
         gone = self._gone()
         killed = [rank for rank, code in gone.items() if code < 0]
+        if spoke:  # and torch then aborts those that wait for who has failed
+            killed = [rank for rank in killed if gone[rank] != -signal.SIGABRT]
         if self._failed and not killed:
             error = self._failed[0]
             message = f"rank {error['rank']} of {self.world}: {error['message']}"

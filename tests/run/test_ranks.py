@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -252,6 +254,28 @@ def test_a_failure_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     messages.buried.set()
     assert messages.said == ["rank 1 of 2 left with exit code 3 without an exception in fit"]
     assert not folder.exists()
+
+
+def test_an_abort_is_not_the_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one says what it failed with, those that torch aborts for it are its victims."""
+    error = {"at": "error", "rank": 1, "type": "OutOfMemoryError", "message": "no room",
+             "disk": False, "memory": True}  # fmt: skip
+
+    def start(order: Any, rank: int, write: int) -> _Asleep:
+        died = _Asleep()
+        died.code = 1 if rank == 1 else -signal.SIGABRT
+        if rank == 1:
+            os.write(write, json.dumps(error).encode() + b"\n")
+        return died
+
+    monkeypatch.setattr(ranks, "_start", start)
+    messages = _Heard()
+    order = {"processes": 3, "meeting": str(tmp_path / "ranks" / "meeting")}
+    others = ranks._Others(order, messages)  # type: ignore[arg-type]
+    assert messages.left.wait(10)
+    others.bury()
+    messages.buried.set()
+    assert messages.said == ["rank 1 of 3: no room"]
 
 
 class _Heard:
