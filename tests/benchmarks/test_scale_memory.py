@@ -150,12 +150,17 @@ def note_line(record: Recorder, what: str, peaks: Sequence[float]) -> None:
     )
 
 
-def part(phase: str, name: str, folder: Path, text: str) -> dict[str, float]:
-    """What `scale_child` says."""
+def part(phase: str, name: str, folder: Path, text: str) -> float:
+    """GiB that `scale_child` says."""
     command = [sys.executable, str(PART), phase, name, str(folder), text]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+    return float(json.loads(done.stdout)["peak_gib"])
+
+
+def measured(benchmark: Any, orders: Sequence[tuple[str, str, Path, str]]) -> list[float]:
+    """GiB that each part takes at its peak; the last one is timed as well."""
+    *smaller, largest = orders
+    return [*(part(*order) for order in smaller), benchmark.pedantic(part, largest, rounds=1)]
 
 
 def whole(size: int) -> str:
@@ -194,17 +199,11 @@ def test_task_within_eight_gibibytes(
     split: Callable[[int], Path], task: str, phase: str, benchmark: Any, record: Recorder
 ) -> None:
     """Peak of its reference and of its scores by size, and on the line through them at the end."""
-    called, peaks = CALLED.get(task, task), []
     for size in SIZES:
-        order = (phase, task, split(size), whole(size))
-        if phase == "score" and not (order[2] / f"{task}.npz").is_file():
-            part("prepare", *order[1:])
-        if size == SIZES[-1]:
-            spent = benchmark.pedantic(part, args=order, rounds=1)
-        else:
-            spent = part(*order)
-        peaks.append(spent["peak_gib"])
-    note_line(record, f"{called} task, {phase}", peaks)
+        if phase == "score" and not (split(size) / f"{task}.npz").is_file():
+            part("prepare", task, split(size), whole(size))
+    orders = [(phase, task, split(size), whole(size)) for size in SIZES]
+    note_line(record, f"{CALLED.get(task, task)} task, {phase}", measured(benchmark, orders))
 
 
 @pytest.mark.benchmark_suite
@@ -216,12 +215,5 @@ def test_generator_within_eight_gibibytes(
     """Peak of a fit of a few steps and of a sample of as many people as were fitted to."""
     card = generators()[model].card
     settings = shortened(card.settings_for(SUITE), settings_of(model))
-    peaks = []
-    for size in SIZES:
-        order = ("make", model, split(size), json.dumps(settings))
-        if size == SIZES[-1]:
-            spent = benchmark.pedantic(part, args=order, rounds=1)
-        else:
-            spent = part(*order)
-        peaks.append(spent["peak_gib"])
-    note_line(record, f"{model}, fit and sample", peaks)
+    orders = [("make", model, split(size), json.dumps(settings)) for size in SIZES]
+    note_line(record, f"{model}, fit and sample", measured(benchmark, orders))
