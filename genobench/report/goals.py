@@ -91,10 +91,10 @@ def section(tables: Tables) -> list[str]:
     if not parts:
         return []
     reading = (
-        f"As `{FILE}` states them. **Measured** is the mean over training seeds, with its interval "
-        "over people and seeds; **reached** is what the mean says, *nearly* that the interval holds "
-        "a value that would do. Beside it what fresh real people reach, of whom no generator can be "
-        "asked more, and how many generators reach it: "
+        f"As `{FILE}` states them. **Measured** is the mean over training seeds, with its "
+        "interval over people and seeds; **reached** is what the mean says, *nearly* that the "
+        "interval holds a value that would do. Beside it what fresh real people reach, of whom no "
+        "generator can be asked more, and how many generators reach it: "
         "a goal may be easy alone, the question is who reaches all of them at once."
     )
     return ["## Goals", reading, *parts]
