@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from genobench import parallel
+
 from ._networks import OwnLinear, ResidualConv, SelfAttention, Upsample, group_norm
 from ._training import one_hot
 
@@ -166,6 +168,7 @@ class Adversary:
         mistakes = F.relu(1 - self.network(real)) + F.relu(1 + self.network(fake.detach()))
         self.optimiser.zero_grad(set_to_none=True)
         mistakes.mean().backward()  # type: ignore[no-untyped-call]
+        parallel.mean_gradients(self.network)
         self.optimiser.step()
         weight: Tensor = (theirs / (mine + 1e-4)).clamp(0, 1e4)
         term: Tensor = weight.detach() * hinge

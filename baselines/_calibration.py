@@ -8,8 +8,9 @@ until the calls have the frequencies, and the regression on the label, that trai
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ._blocks import in_blocks
 from ._training import People
 
 ELEMENTS = 2**21  # people x SNPs whose logits are held at once
@@ -72,10 +73,14 @@ def calibrated(logits: Tensor, y: Tensor, offsets: Tensor) -> Tensor:
 def _moments(calls: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Frequency of each call and its regression slope on the label, (3, L) each."""
     centred = y - y.mean()
-    indicators = [(calls == call).float() for call in range(3)]  # (k, L) each
-    frequency = torch.stack([x.mean(0) for x in indicators])
-    products = torch.stack([(centred.T @ x)[0] for x in indicators]) / len(y)
-    return frequency, products / centred.square().mean().clamp_min(1e-6)
+    counts, products = torch.zeros(2, 3, calls.shape[1], device=y.device)
+    for some, label in in_blocks(calls, centred):
+        for call in range(3):
+            carriers = (some == call).float()  # (k, L)
+            counts[call] += carriers.sum(0)
+            products[call] += (label.T @ carriers)[0]
+    variance = centred.square().mean().clamp_min(1e-6)
+    return counts / len(y), products / len(y) / variance
 
 
 def most_probable(logits: Tensor) -> Tensor:
@@ -85,9 +90,3 @@ def most_probable(logits: Tensor) -> Tensor:
     """
     a, b, c = logits.unbind(1)
     return torch.where(c > torch.maximum(a, b), 2, (b > a).to(torch.int8))
-
-
-def drawn(logits: Tensor) -> Tensor:
-    """(k, 3, L) logits -> (k, L) int8 calls drawn from them (Gumbel-max)."""
-    noise = torch.empty_like(logits).exponential_().log()
-    return most_probable(nn.functional.log_softmax(logits, 1) - noise)

@@ -26,6 +26,7 @@ from ._adversarial import (
     settle,
     smoothed,
 )
+from ._blocks import looked_at, spread_evenly
 from ._calibration import calibrated, calibration, most_probable
 from ._decoding import nearest
 from ._training import (
@@ -97,13 +98,15 @@ class Adversarial(Generator):
         self.fixed_ = fixed_calls(train)
         if len(self.sites):
             people = People.of(train.take(variants=self.sites), self.scale_, budget.device)
-            held_out = People.of(validation.take(variants=self.sites), self.scale_, budget.device)
+            seen = looked_at(validation).take(variants=self.sites)
+            held_out = People.of(seen, self.scale_, budget.device)
             with seeded(seed, "fit"):
                 self._play(people, held_out, budget, deadline)
         return self
 
     def _play(self, people: People, held_out: People, budget: Budget, deadline: float) -> None:
-        shares = torch.stack([(people.genotypes == v).float().mean(0) for v in range(3)])  # (3, L)
+        counts = torch.stack([(people.genotypes == v).sum(0) for v in range(3)])  # (3, L)
+        shares = counts / len(people)
         self.offsets_ = torch.zeros(2, *shares.shape, device=budget.device)
         scales = self._scales(people, held_out)
         self.network_ = self._network(shares, *scales).to(budget.device)
@@ -196,7 +199,8 @@ class Adversarial(Generator):
     @torch.no_grad()
     def _look(self, network: GeneratorNetwork, held_out: People) -> tuple[float, float, float]:
         """Precision, recall and F1 against at most 1,000 validation people."""
-        y, real = held_out.labels[:1000], held_out.genotypes[:1000]
+        some = spread_evenly(len(held_out), 1000)
+        y, real = held_out.labels[some], held_out.genotypes[some]
         fake = self._draw(network, y)
         return k_nearest_f1(real, fake, self.neighbours)
 

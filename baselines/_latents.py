@@ -1,8 +1,8 @@
-"""Latents brought to zero mean and unit variance before diffusion, and back after it."""
+"""Latents of people, brought to zero mean and unit variance before diffusion, and back after it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,7 +11,49 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ._blocks import in_blocks, spread_evenly
+
 LEAST = 1e-6  # variance below which an element counts as constant
+KEPT = 2**28  # elements of latents that are held
+ROWS = 1024  # people encoded at once
+
+Encode = Callable[[Tensor], tuple[Tensor, Tensor]]  # (B, L) calls -> means, log variances
+
+
+class Posteriors:
+    """Means and standard deviations (n, c, P) of people's latents under a trained encoder.
+
+    Those of more people than make `KEPT` elements are encoded anew whenever they are asked for.
+
+    Attributes
+    ----------
+    rows
+        The people whose latents were looked at first, spread evenly over all.
+    mean, std
+        Theirs.
+    """
+
+    @torch.no_grad()
+    def __init__(self, encode: Encode, genotypes: Tensor) -> None:
+        self.encode, self.genotypes = encode, genotypes
+        width = encode(genotypes[:1])[0].numel()
+        self.rows = spread_evenly(len(genotypes), KEPT // (2 * width))
+        seen = genotypes[self.rows]
+        self.whole = len(seen) == len(genotypes)
+        parts = [self._encoded(some) for some in seen.split(ROWS)]  # type: ignore[no-untyped-call]
+        self.mean = torch.cat([mean for mean, _ in parts])
+        self.std = torch.cat([std for _, std in parts])
+
+    def __getitem__(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, c, P) each, of the people at ``index``."""
+        if self.whole:
+            return self.mean[index], self.std[index]
+        return self._encoded(self.genotypes[index])
+
+    @torch.no_grad()
+    def _encoded(self, genotypes: Tensor) -> tuple[Tensor, Tensor]:
+        mean, logvar = self.encode(genotypes)
+        return mean, (0.5 * logvar).exp()
 
 
 @dataclass(frozen=True)
@@ -37,13 +79,18 @@ class LatentScale:
 
         The variance is that of posterior samples: of the means, plus the mean posterior variance.
         """
-        label = y[:, :, None] - y.mean()  # (n, 1, 1)
-        slope = torch.zeros_like(mean[0])
-        if shift:
-            slope = (label * mean).sum(0) / label.square().sum().clamp_min(LEAST)
-        centre = mean.mean(0) - slope * y.mean()
-        rest = mean - centre - slope * y[:, :, None]
-        variance = rest.square().mean(0) + std.square().mean(0)
+        n, label = len(mean), y[:, :, None]  # (n, 1, 1)
+        slope, centre, variance, uncertainty = torch.zeros(4, *mean.shape[1:], device=mean.device)
+        for some, own in in_blocks(mean, label - y.mean()):
+            centre += some.sum(0)
+            if shift:
+                slope += (own * some).sum(0)
+        slope /= (label - y.mean()).square().sum().clamp_min(LEAST)
+        centre = centre / n - slope * y.mean()
+        for some, spread, own in in_blocks(mean, std, label):
+            variance += (some - centre - slope * own).square().sum(0)
+            uncertainty += spread.square().sum(0)
+        variance = variance / n + uncertainty / n
         return cls(centre, slope, variance.clamp_min(LEAST).sqrt())
 
     def standardise(self, z: Tensor, y: Tensor) -> Tensor:

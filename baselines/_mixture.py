@@ -89,7 +89,8 @@ class LatentMixture:
         cls, train: tuple[Tensor, Tensor], held_out: tuple[Tensor, Tensor], sizes: Sequence[int]
     ) -> Self:
         """`fit` on latents (n, d) and scaled labels (n, 1) of torch, seeded from its state."""
-        z, y, other, label = (t.double().numpy(force=True) for t in (*train, *held_out))
+        z, other = (latents.numpy(force=True) for latents, _ in (train, held_out))
+        y, label = (labels.double().numpy(force=True) for _, labels in (train, held_out))
         return cls.fit(z, y, (other, label), tuple(sizes), int(torch.randint(2**31, ())))
 
     def draw(self, y: Tensor) -> Tensor:

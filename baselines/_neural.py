@@ -21,6 +21,7 @@ from genobench.cohort import Cohort, Genotypes, Labels
 from genobench.errors import GenobenchError
 from genobench.generator import Budget, Generator
 
+from ._blocks import looked_at
 from ._training import (
     LabelScale,
     People,
@@ -83,7 +84,7 @@ class Neural(Generator):
         deadline = monotonic() + self.share * budget.seconds
         self.scale_, self.fixed_ = LabelScale.of(train), fixed_calls(train)
         people = People.of(train, self.scale_, budget.device)
-        held_out = People.of(validation, self.scale_, budget.device)
+        held_out = People.of(looked_at(validation), self.scale_, budget.device)
         with seeded(seed, self._name, "fit"):
             self.network_ = self._learn(train, people, held_out, budget, deadline).eval()
         return self

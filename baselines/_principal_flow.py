@@ -195,7 +195,7 @@ class PrincipalFlow(Neural):
         x = torch.randn(len(y), self.principal_.width, device=y.device)
         if self.principal_.width:
             solve = flow.SOLVERS[self.solver]
-            x = solve(network.velocity.eval().given(y), x, steps=self.solver_steps)
+            x = solve(network.velocity.given(y), x, steps=self.solver_steps)
         return self.principal_.dosages(x.cpu().numpy())
 
     def _calls(self, y: Tensor) -> Tensor:

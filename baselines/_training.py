@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from genobench import parallel
 from genobench.cohort import MISSING, Cohort, Genotypes, Labels
 from genobench.generator import Budget
 from genobench.seeds import derive
@@ -98,18 +98,33 @@ def write_fixed(rows: Genotypes, fixed: Genotypes) -> Genotypes:
     return np.ascontiguousarray(np.where(fixed == MISSING, rows, fixed), dtype=np.int8)
 
 
-def batches(n: int, size: int, device: str) -> Iterator[Tensor]:
+def batches(
+    n: int, size: int, device: str, order: torch.Generator | None = None
+) -> Iterator[Tensor]:
     """Endless index batches: every person once per epoch in a new order, the short rest dropped.
 
-    A single person comes twice, since a batch norm needs two rows.
+    A single person comes twice, since a batch norm needs two rows. ``order`` gives the orders;
+    without it torch's own state does.
     """
     size = min(size, n)
     while n == 1:
         yield torch.zeros(2, dtype=torch.long, device=device)
     while True:
-        order = torch.randperm(n, device=device)
+        people = torch.randperm(n, device=device, generator=order)
         for start in range(0, n - size + 1, size):
-            yield order[start : start + size]
+            yield people[start : start + size]
+
+
+def common_order(device: str) -> torch.Generator | None:
+    """Where several processes fit together, the batches' order, the same in all of them.
+
+    Torch's own state, from which noise is drawn, then becomes another one in each.
+    """
+    if parallel.world() == 1:
+        return None
+    seed = int(parallel.told(int(torch.randint(2**31, ()))))
+    torch.manual_seed(derive(seed, "noise", parallel.rank()))
+    return torch.Generator(device).manual_seed(seed)
 
 
 def in_chunks(labels: Labels, size: int = 4096) -> list[Labels]:
@@ -214,6 +229,8 @@ def descend(
 ) -> Network:
     """Train ``network`` with AdamW; the averaged network at its best validation loss comes back.
 
+    Processes that fit together share each batch, and all of them get the same network.
+
     Raises
     ------
     FloatingPointError
@@ -227,25 +244,27 @@ def descend(
     average = Ema(network, ema)
     stopping = EarlyStopping(average.network, patience)
     network.train()
-    for step, index in enumerate(batches(n, batch, device)):
+    for step, index in enumerate(batches(n, batch, device, common_order(device))):
         for group in optimiser.param_groups:
             group["lr"] = lr * warmup_cosine(step, warmup=warmup, steps=steps)
         optimiser.zero_grad(set_to_none=True)
-        value = loss(index)
+        value = loss(parallel.share(index))
         value.backward()  # type: ignore[no-untyped-call]
+        parallel.mean_gradients(network)
         nn.utils.clip_grad_norm_(network.parameters(), clip)
         optimiser.step()
         average.update(network)
-        over = step + 1 >= steps or time.monotonic() > deadline
+        over = parallel.over(deadline) or step + 1 >= steps
         if (step + 1) % every == 0 or over:
             if not math.isfinite(value.item()):
                 raise FloatingPointError(f"{stage} loss is {value.item()} at step {step + 1}")
             with torch.no_grad():
-                held_out = validate(average.network)
+                held_out = parallel.told(validate(average.network))
             budget.report({f"{stage}step": step + 1, f"{stage}validation": held_out})
             if stopping.update(held_out) or over:
                 break
     stopping.restore()
+    parallel.take_from_first(average.network)
     return average.network
 
 

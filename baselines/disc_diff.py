@@ -22,15 +22,15 @@ from genobench.generator import Budget
 
 from . import _diffusion as ddpm
 from ._adversarial import k_nearest_f1
+from ._blocks import in_blocks
 from ._calibration import calibrated, calibration, enough_labels, most_probable
 from ._decoding import Decode, Decoding, gumbel_like
 from ._folded_vae import FoldedVae
 from ._image_unet import ImageUNet
-from ._latents import LatentScale
+from ._latents import ROWS, LatentScale, Posteriors
 from ._neural import Neural
 from ._training import People, descend, write_fixed
 
-ROWS = 1024  # people encoded at once
 LEAST = 0.01  # variance along an axis of the standardised latents, for the root's sake
 NOISES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0)  # of which ``validated`` takes one
 NEIGHBOURS = 5  # k of precision and recall
@@ -58,8 +58,10 @@ class Network(nn.Module):
         for name in ("centre", "slope", "deviation"):
             getattr(self, name).copy_(getattr(scale, name))
         if self.colour.numel():
-            u = scale.standardise(mean, y).flatten(1).double()
-            correlation = u.T @ u / len(u)
+            correlation = torch.zeros_like(self.colour, dtype=torch.float64)
+            for some, own in in_blocks(mean, y):
+                u = scale.standardise(some, own).flatten(1).double()
+                correlation += u.T @ u / len(y)
             correlation.diagonal().fill_(1.0)  # posterior samples', of unit variance
             values, axes = torch.linalg.eigh(correlation)
             self.colour.copy_((axes * values.clamp_min(LEAST).sqrt()) @ axes.T)
@@ -191,9 +193,11 @@ class DiscDiff(Neural):
         self, network: Network, people: People, held_out: People, budget: Budget, deadline: float
     ) -> ImageUNet:
         """Second stage: the UNet, trained on posterior samples of the frozen encoder."""
-        mean, std = _posteriors(network.vae, people.genotypes)
-        seen, _ = _posteriors(network.vae, held_out.genotypes)
-        network.learn_scale(mean, std, people.labels, shift=self.label_shift)
+        encode = network.vae.encode
+        posteriors = Posteriors(encode, people.genotypes)
+        seen = Posteriors(encode, held_out.genotypes).mean
+        labels = people.labels[posteriors.rows]
+        network.learn_scale(posteriors.mean, posteriors.std, labels, shift=self.label_shift)
         unet = network.unet
         abar = ddpm.signal(ddpm.linear_betas(self.T), people.labels.device)
         fixed_times = ddpm.antithetic_times(len(seen), self.T, seen.device)
@@ -201,7 +205,8 @@ class DiscDiff(Neural):
 
         def loss(index: Tensor) -> Tensor:
             y = people.labels[index]
-            z = mean[index] + std[index] * torch.randn_like(mean[index])
+            mean, std = posteriors[index]
+            z = mean + std * torch.randn_like(mean)
             u = network.standardise(z, y)
             t = ddpm.antithetic_times(len(u), self.T, u.device)
             return ddpm.epsilon_loss(_given(unet, y), u, t, abar, torch.randn_like(u))
@@ -255,8 +260,8 @@ class DiscDiff(Neural):
         draw = ddpm.sample_ancestral if self.sampler == "ancestral" else ddpm.sample_euler
         for some in y.split(ROWS):  # type: ignore[no-untyped-call]
             noise = network.vae.noise(len(some))
-            u = draw(_given(network.unet.eval(), some), noise, abar, steps=self.sampling_steps)
-            parts.append(network.vae.eval().decode(network.restore(u, some)))
+            u = draw(_given(network.unet, some), noise, abar, steps=self.sampling_steps)
+            parts.append(network.vae.decode(network.restore(u, some)))
         return torch.cat(parts)
 
     def _calls(self, y: Tensor) -> Tensor:
@@ -297,11 +302,3 @@ def _learn_on_validation(
 def _given(unet: ImageUNet, y: Tensor) -> ddpm.Denoise:
     """The denoiser of people with labels (B, 1)."""
     return lambda x, t: unet(x, t, y)
-
-
-@torch.no_grad()
-def _posteriors(vae: FoldedVae, genotypes: Tensor) -> tuple[Tensor, Tensor]:
-    """Means and standard deviations (n, c, H * W) of people's latents."""
-    pieces = genotypes.split(ROWS)  # type: ignore[no-untyped-call]
-    parts = [vae.eval().encode(some) for some in pieces]
-    return torch.cat([m for m, _ in parts]), torch.cat([(0.5 * v).exp() for _, v in parts])

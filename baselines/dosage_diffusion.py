@@ -6,7 +6,7 @@ that is told the label, and rounded at the end. L is the number of SNPs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Literal
@@ -20,10 +20,13 @@ from genobench.cohort import Cohort
 from genobench.generator import Budget
 
 from . import _diffusion as ddpm
+from ._blocks import in_blocks, mean_and_deviation
 from ._cuts import cut, rounding_cuts, share_cuts
 from ._neural import Neural
 from ._residual_mlp import ResidualMlp
 from ._training import People
+
+Scaling = Callable[[Tensor], Tensor]  # (k, L) calls -> what is diffused
 
 
 class Gaussian(nn.Module):
@@ -46,15 +49,22 @@ class Gaussian(nn.Module):
         self.register_buffer("mean", torch.zeros(L))
         self.register_buffer("slope", torch.zeros(L))
 
-    def learn(self, x: Tensor, y: Tensor, shrinkage: float) -> None:
-        """From people (n, L) and labels (n, 1); ``shrinkage`` of the covariance towards I."""
-        label, x = (y - y.mean()).double(), x.double()
-        slope = (label * x).sum(0) / label.square().sum().clamp_min(1e-9)
-        rest = x - x.mean(0) - label * slope
-        covariance = (1 - shrinkage) * rest.T @ rest / len(x)
+    def learn(self, people: People, scaled: Scaling, shrinkage: float) -> None:
+        """From people's calls, ``scaled``; ``shrinkage`` of the covariance towards I."""
+        n, y = len(people), people.labels
+        label = (y - y.mean()).double()
+        mean, slope = torch.zeros(2, len(self.mean), dtype=label.dtype, device=y.device)
+        covariance = torch.zeros_like(self.axes, dtype=label.dtype)
+        for g, own in in_blocks(people.genotypes, label):
+            x = scaled(g).double()
+            mean += x.sum(0) / n
+            slope += (own * x).sum(0) / label.square().sum().clamp_min(1e-9)
+        for g, own in in_blocks(people.genotypes, label):
+            rest = scaled(g).double() - mean - own * slope
+            covariance += (1 - shrinkage) * rest.T @ rest / n
         covariance.diagonal().add_(shrinkage)
         spread, axes = torch.linalg.eigh(covariance)
-        self.mean.copy_(x.mean(0) - float(y.mean()) * slope)
+        self.mean.copy_(mean - float(y.mean()) * slope)
         self.slope.copy_(slope)
         self.spread.copy_(spread.clamp_min(0))
         self.axes.copy_(axes)
@@ -149,13 +159,12 @@ class DosageDiffusion(Neural):
     ) -> nn.Module:
         network = self._build(train.m).to(budget.device)
         if self.scale == "site":
-            g = people.genotypes.double()
-            network.centre.copy_(g.mean(0))
-            network.deviation.copy_(g.std(0, correction=0))
+            mean, deviation = mean_and_deviation(people.genotypes)
+            network.centre.copy_(mean)
+            network.deviation.copy_(deviation)
             network.deviation[network.deviation == 0] = 1.0  # a column without variation
         if network.gaussian is not None:
-            x = network.scaled(people.genotypes)
-            network.gaussian.learn(x, people.labels, self.shrinkage)
+            network.gaussian.learn(people, network.scaled, self.shrinkage)
         network = self._denoise(network, people, held_out, budget, deadline)
         if self.decode == "thresholds":
             most = 256 if monotonic() > deadline else 2048
@@ -208,7 +217,7 @@ class DosageDiffusion(Neural):
         """Continuous dosages (k, L) of synthetic people with scaled labels (k, 1)."""
         x = torch.randn(len(y), len(network.centre), device=y.device)
         draw = ddpm.sample_ancestral if self.sampler == "ancestral" else ddpm.sample_euler
-        x = draw(network.eval().given(y), x, network.abar, steps=self.sampling_steps)
+        x = draw(network.given(y), x, network.abar, steps=self.sampling_steps)
         dosages: NDArray[np.float32] = (network.centre + network.deviation * x).cpu().numpy()
         return dosages
 

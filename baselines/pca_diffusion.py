@@ -82,7 +82,7 @@ class PcaDiffusion(Neural):
         if self.decode == "thresholds":
             most = 256 if monotonic() > deadline else 2048
             y = people.labels[torch.randint(len(people), (most,)).to(people.labels.device)]
-            self.cuts_ = share_cuts(self._dosages(network.eval(), y), train.genotypes)
+            self.cuts_ = share_cuts(self._dosages(network, y), train.genotypes)
         return network
 
     def reconstruct(self, genotypes: Genotypes) -> Genotypes:

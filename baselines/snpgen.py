@@ -32,13 +32,12 @@ from ._diffusion import (
     signal,
 )
 from ._guidance import CANDIDATES, effect_slope, effects
-from ._latents import LatentScale
+from ._latents import ROWS, LatentScale, Posteriors
 from ._neural import Neural
 from ._training import People, autocast, descend, one_hot, write_fixed
 from ._unet import UNet
 
 T = 1000  # diffusion times
-CHUNK = 1024  # people encoded or sampled at once
 
 
 class Network(nn.Module):
@@ -153,9 +152,9 @@ class SnpGen(Neural):
         self._check_fitted("reconstruct")
         rows = [np.empty((0, len(self.fixed_)), dtype=np.int8)]
         with torch.no_grad():
-            for start in range(0, len(genotypes), CHUNK):
-                g = torch.from_numpy(np.array(genotypes[start : start + CHUNK])).to(self._device)
-                mean, _ = posterior(self._fitted.autoencoder, g)
+            for start in range(0, len(genotypes), ROWS):
+                g = torch.from_numpy(np.array(genotypes[start : start + ROWS])).to(self._device)
+                mean, _ = self._fitted.autoencoder.encode(one_hot(g))
                 logits = self._fitted.autoencoder.decode(mean)
                 rows.append(most_probable(logits).cpu().numpy())
         return write_fixed(np.concatenate(rows), self.fixed_)
@@ -223,7 +222,7 @@ class SnpGen(Neural):
             return value
 
         def validate(average: Autoencoder) -> float:
-            pieces = held_out.genotypes.split(CHUNK)  # type: ignore[no-untyped-call]
+            pieces = held_out.genotypes.split(ROWS)  # type: ignore[no-untyped-call]
             total = sum(float(average.cross_entropy(g)) * len(g) for g in pieces)
             return total / len(held_out)
 
@@ -250,15 +249,17 @@ class SnpGen(Neural):
         """Stage 2 on standardised posterior samples; kept at the best held-out loss."""
         denoiser, device = network.denoiser, budget.device
         abar = signal(scaled_linear_betas(T), device)
-        mean, std = posterior(network.autoencoder, people.genotypes)  # (n, c, P) each
-        self.latents_ = LatentScale.fit(mean, std, people.labels, shift=self.label_shift)
+        known = posteriors(network.autoencoder, people.genotypes)
+        seen = posteriors(network.autoencoder, held_out.genotypes)
+        labels = people.labels[known.rows]
+        self.latents_ = LatentScale.fit(known.mean, known.std, labels, shift=self.label_shift)
 
         def latents(mean: Tensor, std: Tensor, y: Tensor) -> Tensor:
             return self.latents_.standardise(mean + std * torch.randn_like(mean), y)
 
         def loss(index: Tensor) -> Tensor:
             y = people.labels[index]
-            x = latents(mean[index], std[index], y)
+            x = latents(*known[index], y)
             keep = (torch.rand_like(y) >= self.drop_label).to(y)
             t = antithetic_times(len(x), T, device)
             with autocast(device):
@@ -267,12 +268,12 @@ class SnpGen(Neural):
                 )
 
         n = len(held_out)
-        x0 = latents(*posterior(network.autoencoder, held_out.genotypes), held_out.labels)
+        x0 = latents(seen.mean, seen.std, held_out.labels)
         noise, times = torch.randn_like(x0), torch.linspace(0, T - 1, n, device=device).long()
 
         def validate(average: UNet) -> float:
             total = 0.0
-            for some in torch.arange(n, device=device).split(CHUNK):  # type: ignore[no-untyped-call]
+            for some in torch.arange(n, device=device).split(ROWS):  # type: ignore[no-untyped-call]
                 y = held_out.labels[some]
                 value = epsilon_loss(guided(average, y), x0[some], times[some], abar, noise[some])
                 total += float(value) * len(some) / n
@@ -324,7 +325,7 @@ class SnpGen(Neural):
 
     def _calls(self, y: Tensor) -> Tensor:
         network, w = self._fitted, float(self._fitted.guidance)
-        pieces = y.split(CHUNK)  # type: ignore[no-untyped-call]
+        pieces = y.split(ROWS)  # type: ignore[no-untyped-call]
         rows = [network.decoding(self._logits(network, some, w), some) for some in pieces]
         return torch.cat(rows)
 
@@ -344,9 +345,6 @@ class SnpGen(Neural):
         return self.network_
 
 
-@torch.no_grad()
-def posterior(autoencoder: Autoencoder, genotypes: Tensor) -> tuple[Tensor, Tensor]:
-    """(n, L) int8 -> mean and standard deviation of the latents, (n, c, P) each."""
-    pieces = genotypes.split(CHUNK)  # type: ignore[no-untyped-call]
-    means, logvars = zip(*(autoencoder.encode(one_hot(g)) for g in pieces), strict=True)
-    return torch.cat(means), (0.5 * torch.cat(logvars)).exp()
+def posteriors(autoencoder: Autoencoder, genotypes: Tensor) -> Posteriors:
+    """Latents of people (n, L) under a trained autoencoder."""
+    return Posteriors(lambda g: autoencoder.encode(one_hot(g)), genotypes)

@@ -51,7 +51,7 @@ class Tilted(Generator):
         Share of what a round finds that is taken.
     familiarity
         Whether the trees also see how familiar people look (`_familiarity`), and among whom: people
-        of the ``models``, or the ``training`` people, which buys likeness with closeness to them.
+        of the ``models``, or the ``training`` people.
     ridge
         Noise that the linear part grants the training people's moments, in units of their
         sampling variance.

@@ -2,18 +2,22 @@
 
 With ``--gpus-per-fit N`` the harness calls the `fit` of a generator whose card says
 ``parallel = "ddp"`` in N processes, which have joined one group of `torch.distributed`. The
-generator wraps its network in `torch.nn.parallel.DistributedDataParallel` where `world` is above 1,
-trains on its `share` of each batch, and keeps the network itself. What rank 0 has learned is the
-result. In a fit that is alone nothing here does anything, so that the same code serves both.
+generator trains on its `share` of each batch, and takes the `mean_gradients`, or wraps its network
+in `torch.nn.parallel.DistributedDataParallel` where `world` is above 1, and keeps the network itself.
+What rank 0 has learned is the result. In a fit that is alone nothing here does anything, so that the
+same code serves both.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Indexed(Protocol):
@@ -62,20 +66,25 @@ def share(index: Index) -> Index:
     return mine
 
 
-def agreed(decision: bool) -> bool:
-    """The decision of rank 0, for all; a meeting, to which all processes must come equally often.
-
-    For whatever ends a loop or changes its course: processes that part ways wait for each other.
-    """
+def told(number: float) -> float:
+    """The number of rank 0, for all; a meeting, to which all processes must come equally often."""
     group = _group()
     if not group:
-        return decision
+        return number
     import torch
 
     device = "cuda" if group.get_backend() == "nccl" else "cpu"
-    told = torch.tensor(int(decision), device=device)
-    group.broadcast(told, src=0)
-    return bool(told.item())
+    message = torch.tensor(number, dtype=torch.float64, device=device)
+    group.broadcast(message, src=0)
+    return message.item()
+
+
+def agreed(decision: bool) -> bool:
+    """The decision of rank 0, for all; a meeting as well.
+
+    For whatever ends a loop or changes its course: processes that part ways wait for each other.
+    """
+    return bool(told(decision))
 
 
 def over(deadline: float) -> bool:
@@ -84,6 +93,31 @@ def over(deadline: float) -> bool:
     A meeting as well; see `agreed`.
     """
     return agreed(time.monotonic() >= deadline)
+
+
+def mean_gradients(network: nn.Module) -> None:
+    """Each parameter's gradient, put to its mean over the processes; a meeting as well."""
+    group = _group()
+    if not group:
+        return
+    import torch
+
+    own = [p.grad for p in network.parameters() if p.grad is not None]
+    together = torch.cat([gradient.flatten() for gradient in own])
+    group.all_reduce(together)
+    together /= world()
+    parts = together.split([gradient.numel() for gradient in own])
+    for gradient, part in zip(own, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def take_from_first(network: nn.Module) -> None:
+    """Parameters and buffers of rank 0's network, in all; a meeting as well."""
+    group = _group()
+    if not group:
+        return
+    for value in network.state_dict().values():
+        group.broadcast(value, src=0)
 
 
 def _group() -> Any:

@@ -18,6 +18,7 @@ from genobench.generator import Budget
 
 ddpm = import_module("genobench.baselines._diffusion")
 module = import_module("genobench.baselines.dosage_diffusion")
+People = import_module("genobench.baselines._training").People
 DosageDiffusion = module.DosageDiffusion
 
 QUICK: dict[str, Any] = {
@@ -49,7 +50,7 @@ def normal() -> tuple[Any, Any, Any]:
     x = torch.randn(20_000, 3, generator=draw) @ mix + torch.tensor([0.5, 0.0, -1.0])
     x = x + y * torch.tensor([0.8, 0.0, 0.1])
     network = module.Network(3, 100, width=8, depth=1, dropout=0.0, gaussian=True)
-    network.gaussian.learn(x, y, 0.0)
+    network.gaussian.learn(People(x, y), lambda x: x, 0.0)
     return network.eval(), x, y
 
 
@@ -101,7 +102,7 @@ def test_untrained_sampling_is_the_normal_population(normal: tuple[Any, Any, Any
     draw = torch.Generator().manual_seed(2)
     start = torch.randn(4000, 3, generator=draw)
     network = module.Network(3, 1000, width=8, depth=1, dropout=0.0, gaussian=True).eval()
-    network.gaussian.learn(x, y, 0.0)
+    network.gaussian.learn(People(x, y), lambda x: x, 0.0)
     made = ddpm.sample_euler(network.given(torch.ones(4000, 1)), start, network.abar, steps=100)
     np.testing.assert_allclose(made.mean(0), x[case].mean(0), atol=0.06)
     np.testing.assert_allclose(np.cov(made.T), np.cov(x[case].T), atol=0.08)

@@ -166,9 +166,10 @@ def test_latents_are_standardised(fitted: Any, toy_split: Split, shift: bool) ->
     """Posterior samples have mean 0 and variance 1, and with ``shift`` no slope on the label."""
     train = toy_split.train
     y = fitted.scale_(train.labels)
-    mean, std = snpgen.posterior(
+    known = snpgen.posteriors(
         fitted.network_.autoencoder, torch.from_numpy(np.array(train.genotypes))
     )
+    mean, std = known.mean, known.std
     scale = latents.LatentScale.fit(mean, std, y, shift=shift)
     with training.seeded(5):
         z = torch.cat([mean + std * torch.randn_like(mean) for _ in range(30)])

@@ -181,7 +181,7 @@ def projection(
         ),
         (
             "genobench leaderboard",
-            f"{lines(jobs) / 60:,.0f} min",
+            f"{lines(jobs):,.0f} s",
             f"{lines.constant:.1f} s + {1000 * lines.slope:.2f} s per 1,000 records, as if 500 "
             "models cost no more than 20",
         ),

@@ -132,7 +132,8 @@ def denoiser(suite: str, sides: Sides) -> Iterator[Loops]:
     generator = snpgen.SnpGen(**settings("snpgen", suite))
     network = generator._network(sides.train.m, {}).to(DEVICE)
     abar = _diffusion.signal(_diffusion.scaled_linear_betas(snpgen.T), DEVICE)
-    mean, std = snpgen.posterior(network.autoencoder, sides.people.genotypes)
+    known = snpgen.posteriors(network.autoencoder, sides.people.genotypes)
+    mean, std = known.mean, known.std
     latents = snpgen.LatentScale.fit(mean, std, sides.people.labels, shift=generator.label_shift)
 
     def ours() -> float:

@@ -1,0 +1,44 @@
+"""A biobank's people as floats, some at a time: what is summed over them, in bounded memory.
+
+Up to `ELEMENTS` elements everybody is in one block, and sums are those of the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+import torch
+from torch import Tensor
+
+from genobench.cohort import Cohort
+
+ELEMENTS = 2**22  # people x columns that are widened at once
+LOOKED_AT = 4096  # their mean loss is known to a hundredth of its spread among people
+
+
+def in_blocks(first: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Rows of tensors (n, ...) together, as many as make `ELEMENTS` elements of ``first``."""
+    rows = max(1, ELEMENTS // max(1, prod(first.shape[1:])))
+    for start in range(0, len(first), rows):
+        yield tuple(x[start : start + rows] for x in (first, *others))
+
+
+def mean_and_deviation(genotypes: Tensor) -> tuple[Tensor, Tensor]:
+    """(L,) each, in double precision, of the columns of (n, L)."""
+    columns = max(1, ELEMENTS // max(1, len(genotypes)))
+    parts = []
+    for start in range(0, genotypes.shape[1], columns):
+        g = genotypes[:, start : start + columns].double()
+        parts.append((g.mean(0), g.std(0, correction=0)))
+    return torch.cat([mean for mean, _ in parts]), torch.cat([sd for _, sd in parts])
+
+
+def spread_evenly(n: int, most: int) -> slice:
+    """At most ``most`` of ``n`` people, one every so many; all where they are no more."""
+    return slice(None, None, max(1, -(-n // most)))
+
+
+def looked_at(validation: Cohort) -> Cohort:
+    """The validation people by whom training is judged: `LOOKED_AT` of a biobank's."""
+    return validation.take(people=spread_evenly(validation.n, LOOKED_AT))
