@@ -3,9 +3,9 @@
 With ``--gpus-per-fit N`` the harness calls the `fit` of a generator whose card says
 ``parallel = "ddp"`` in N processes, which have joined one group of `torch.distributed`. The
 generator trains on its `share` of each batch, and takes the `mean_gradients`, or wraps its network
-in `torch.nn.parallel.DistributedDataParallel` where `world` is above 1, and keeps the network itself.
-What rank 0 has learned is the result. In a fit that is alone nothing here does anything, so that the
-same code serves both.
+in `torch.nn.parallel.DistributedDataParallel` where `world` is above 1, and keeps the network
+itself. What rank 0 has learned is the result. In a fit that is alone nothing here does anything, so
+that the same code serves both.
 """
 
 from __future__ import annotations
@@ -106,9 +106,10 @@ def mean_gradients(network: nn.Module) -> None:
     together = torch.cat([gradient.flatten() for gradient in own])
     group.all_reduce(together)
     together /= world()
-    parts = together.split([gradient.numel() for gradient in own])
-    for gradient, part in zip(own, parts, strict=True):
-        gradient.copy_(part.view_as(gradient))
+    start = 0
+    for gradient in own:
+        gradient.copy_(together[start : start + gradient.numel()].view_as(gradient))
+        start += gradient.numel()
 
 
 def take_from_first(network: nn.Module) -> None:

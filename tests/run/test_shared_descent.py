@@ -87,12 +87,13 @@ def test_mean_gradients_are_those_of_the_batch(ranks: dict[str, Any]) -> None:
     parallel = import_module("genobench.parallel")
     network = torch.nn.Linear(3, 1)
     network(torch.ones(2, 3)).sum().backward()
-    before = [p.grad.clone() for p in network.parameters() if p.grad is not None]
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    before = [gradient.clone() for gradient in gradients]
     parallel.mean_gradients(network)
     parallel.take_from_first(network)
     assert len(before) == 2
-    for old, parameter in zip(before, network.parameters(), strict=True):
-        assert torch.equal(parameter.grad, old)
+    for old, gradient in zip(before, gradients, strict=True):
+        assert torch.equal(gradient, old)
     state = torch.random.get_rng_state()
     assert training.common_order("cpu") is None
     assert torch.equal(torch.random.get_rng_state(), state)
