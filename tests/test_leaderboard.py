@@ -21,11 +21,10 @@ from genobench.errors import GenobenchError
 from genobench.generator import Card
 from genobench.report import collect, leaderboard, markdown
 from genobench.report.collect import build
-from genobench.report.headline import Point, focus, inside, points
+from genobench.report.headline import points
 from genobench.report.plots.headline import write_headline
 from genobench.report.reading import read_records
 from genobench.report.scale import MEMORISING
-from genobench.report.stats import Interval, Summary
 from genobench.report.tables import Block, Table, Tables
 from genobench.report.terminal import show
 from genobench.run import environment
@@ -476,18 +475,3 @@ def test_two_thousand_records_in_seconds() -> None:
     started = time.process_time()
     leaderboard.files(build(many, CARDS, TASKS))
     assert time.process_time() - started < 6
-
-
-def test_enlarged_is_where_most_generators_are() -> None:
-    """Those near each other, and the ceiling; one far out stays in the whole picture."""
-
-    def point(model: str, role: str, x: float, y: float) -> Point:
-        utility, privacy = (Summary(v, Interval(v - 0.02, v + 0.02)) for v in (y, x))
-        return Point(model, role, utility, privacy)
-
-    near = [point(f"g{i}", "entrant", 0.53 + 0.01 * i, -0.02 + 0.004 * i) for i in range(6)]
-    found = [*near, point("real", "ceiling", 0.5, 0.0), point("far", "entrant", 0.91, -0.17),
-             point("copy", "leak", 1.0, 0.0)]  # fmt: skip
-    box = focus(found)
-    assert [p.model for p in found if not inside(p, box)] == ["far", "copy"]
-    assert box[2] - box[0] < 0.2

@@ -17,7 +17,9 @@ FIGURE = "utility-privacy"  # file name
 UTILITY, PRIVACY = "prs_utility", "privacy"  # tasks of the vertical and of the horizontal axis
 Box = tuple[float, float, float, float]  # left, low, right, high
 NAMES = 20.0  # how much worse it is to cover a name than a bar
-CROSSING = 60.0  # how much farther a name rather goes than that its line crosses another
+CROSSING = 60.0  # how much farther a name goes lest its line crosses another, or a name
+BEYOND = 0.6  # of the markers' spread: how far beyond them the enlarged frame goes at most
+ALONG = np.linspace(0.05, 0.95, 19)  # where it is looked whether a line runs through a name
 FAR = 3.0  # quartile distances from the quartiles at which a model is not enlarged (Tukey 1977)
 
 
@@ -72,15 +74,22 @@ def extent(found: Sequence[Point], margin: float = 0.14) -> Box:
 def focus(found: Sequence[Point]) -> Box:
     """Frame around generators and ceiling, wide enough for the whole of any marker in it.
 
-    Those far out are left out: enlarged for their sake, the others would stay a heap.
+    Those far out are left out, and long intervals run out of it: enlarged for their sake, the
+    others would stay a heap.
     """
     frame = extent(_together([p for p in found if p.role in ("entrant", "ceiling")]) or found)
-    left, bottom, right, top = frame
-    room, height = 0.04 * (right - left), 0.04 * (top - bottom)
-    for x, y in ((p.privacy.value, p.utility.value) for p in found if inside(p, frame)):
-        left, right = min(left, x - room), max(right, x + room)
-        bottom, top = min(bottom, y - height), max(top, y + height)
+    near = [p for p in found if inside(p, frame)]
+    left, right = _around_markers(frame[::2], [p.privacy.value for p in near])
+    bottom, top = _around_markers(frame[1::2], [p.utility.value for p in near])
     return left, bottom, right, top
+
+
+def _around_markers(side: tuple[float, float], values: Sequence[float]) -> tuple[float, float]:
+    """One side of a frame, from its edge with intervals to what markers within need of it."""
+    first, last = min(values), max(values)
+    most, least = BEYOND * (last - first) or math.inf, 0.04 * (side[1] - side[0])
+    low, high = max(side[0], first - most), min(side[1], last + most)
+    return min(low, first - least), max(high, last + least)
 
 
 def _together(found: Sequence[Point]) -> list[Point]:
@@ -110,6 +119,26 @@ def _crossings(start: tuple[float, float], ends: Floats, lines: Sequence[Box]) -
         one, other = np.array(line).reshape(2, 2)
         apart = _side(here, ends, one) * _side(here, ends, other) < 0
         count += apart & (_side(one, other, here) * _side(one, other, ends) < 0)
+    return count
+
+
+def _struck(start: tuple[float, float], ends: Floats, names: Sequence[Box]) -> Floats:
+    """How many of the names each line from ``start`` runs through."""
+    here = np.array(start)
+    along = here + ALONG[:, None, None] * (ends - here)  # (steps, lines, 2)
+    count = np.zeros(len(ends))
+    for name in names:
+        count += ((along > name[:2]) & (along < name[2:])).all(axis=2).any(axis=0)
+    return count
+
+
+def _covered(boxes: Floats, lines: Sequence[Box]) -> Floats:
+    """How many of ``lines``, from a point to a point, run through each box."""
+    count = np.zeros(len(boxes))
+    for line in lines:
+        one, other = np.array(line).reshape(2, 2)
+        along = (one + ALONG[:, None] * (other - one))[:, None]  # (steps, 1, 2)
+        count += ((along > boxes[:, :2]) & (along < boxes[:, 2:])).all(axis=2).any(axis=0)
     return count
 
 
@@ -160,7 +189,8 @@ def place(
         crowding = (_overlap(boxes, taken) + NAMES * _overlap(boxes, names)) / unit**2
         ends = np.stack([x + around[:, 0] * unit, y + around[:, 1] * unit], axis=1)
         crossed = CROSSING * led * _crossings((x, y), ends, leaders)
-        cost = np.round(crowding + far + crossed + 1e6 * ~within, 3)
+        struck = led * _struck((x, y), ends, names) + _covered(boxes, leaders)
+        cost = np.round(crowding + far + crossed + CROSSING * struck + 1e6 * ~within, 3)
         best = min(range(len(around)), key=lambda i: (cost[i], *around[i]))
         names.append(tuple(boxes[best].tolist()))
         if led[best]:
