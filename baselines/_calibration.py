@@ -13,13 +13,13 @@ from torch import Tensor
 from ._blocks import in_blocks
 from ._training import People
 
-ELEMENTS = 2**21  # people x SNPs whose logits are held at once
+LOGITS = 2**21  # people x SNPs whose logits are held at once
 
 
 def enough_labels(people: People) -> Tensor:
     """(k, 1) scaled labels of as many training people, at random, as calibration needs."""
     L = people.genotypes.shape[1]
-    chosen = torch.randperm(len(people), device=people.labels.device)[: max(512, ELEMENTS // L)]
+    chosen = torch.randperm(len(people), device=people.labels.device)[: max(512, LOGITS // L)]
     return people.labels[chosen]
 
 

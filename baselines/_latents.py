@@ -14,7 +14,7 @@ from torch import Tensor
 from ._blocks import in_blocks, spread_evenly
 
 LEAST = 1e-6  # variance below which an element counts as constant
-KEPT = 2**28  # elements of latents that are held
+KEPT = 2**27  # elements of latents that are held
 ROWS = 1024  # people encoded at once
 
 Encode = Callable[[Tensor], tuple[Tensor, Tensor]]  # (B, L) calls -> means, log variances
@@ -36,13 +36,14 @@ class Posteriors:
     @torch.no_grad()
     def __init__(self, encode: Encode, genotypes: Tensor) -> None:
         self.encode, self.genotypes = encode, genotypes
-        width = encode(genotypes[:1])[0].numel()
-        self.rows = spread_evenly(len(genotypes), KEPT // (2 * width))
+        one = encode(genotypes[:1])[0]
+        self.rows = spread_evenly(len(genotypes), KEPT // (2 * one.numel()))
         seen = genotypes[self.rows]
         self.whole = len(seen) == len(genotypes)
-        parts = [self._encoded(some) for some in seen.split(ROWS)]  # type: ignore[no-untyped-call]
-        self.mean = torch.cat([mean for mean, _ in parts])
-        self.std = torch.cat([std for _, std in parts])
+        self.mean, self.std = one.new_empty(2, len(seen), *one.shape[1:])
+        for start in range(0, len(seen), ROWS):
+            rows = slice(start, start + ROWS)
+            self.mean[rows], self.std[rows] = self._encoded(seen[rows])
 
     def __getitem__(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """(B, c, P) each, of the people at ``index``."""
@@ -54,6 +55,15 @@ class Posteriors:
     def _encoded(self, genotypes: Tensor) -> tuple[Tensor, Tensor]:
         mean, logvar = self.encode(genotypes)
         return mean, (0.5 * logvar).exp()
+
+
+def mean_loss(loss: Callable[[slice], Tensor], n: int) -> float:
+    """Mean over ``n`` people, of whom ``loss`` is given `ROWS` at once."""
+    total = 0.0
+    for start in range(0, n, ROWS):
+        rows = slice(start, min(start + ROWS, n))
+        total += float(loss(rows)) * ((rows.stop - start) / n)
+    return total
 
 
 @dataclass(frozen=True)

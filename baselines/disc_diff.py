@@ -22,12 +22,12 @@ from genobench.generator import Budget
 
 from . import _diffusion as ddpm
 from ._adversarial import k_nearest_f1
-from ._blocks import in_blocks
+from ._blocks import in_blocks, spread_evenly
 from ._calibration import calibrated, calibration, enough_labels, most_probable
 from ._decoding import Decode, Decoding, gumbel_like
 from ._folded_vae import FoldedVae
 from ._image_unet import ImageUNet
-from ._latents import ROWS, LatentScale, Posteriors
+from ._latents import ROWS, LatentScale, Posteriors, mean_loss
 from ._neural import Neural
 from ._training import People, descend, write_fixed
 
@@ -169,7 +169,8 @@ class DiscDiff(Neural):
             return vae.loss(people.genotypes[index], vae.noise(len(index)), self.kl)
 
         def validate(average: FoldedVae) -> float:
-            return float(average.loss(held_out.genotypes, fixed, self.kl))
+            loss = lambda some: average.loss(held_out.genotypes[some], fixed[some], self.kl)  # noqa: E731
+            return mean_loss(loss, len(held_out))
 
         return descend(
             vae,
@@ -212,8 +213,12 @@ class DiscDiff(Neural):
             return ddpm.epsilon_loss(_given(unet, y), u, t, abar, torch.randn_like(u))
 
         def validate(average: ImageUNet) -> float:
-            denoise = _given(average, held_out.labels)
-            return float(ddpm.epsilon_loss(denoise, seen, fixed_times, abar, fixed_noise))
+            def error(some: slice) -> Tensor:
+                denoise = _given(average, held_out.labels[some])
+                x0, t, noise = seen[some], fixed_times[some], fixed_noise[some]
+                return ddpm.epsilon_loss(denoise, x0, t, abar, noise)
+
+            return mean_loss(error, len(seen))
 
         return self._descend(
             unet, loss, validate, n=len(people), budget=budget, deadline=deadline, stage="unet_"
@@ -282,7 +287,7 @@ def _learn_on_validation(
 ) -> None:
     """The noise with the best F1 on ``held_out``, and the offsets at that noise."""
     gumbel = gumbel_like(logits)
-    real = held_out.genotypes[: len(y)]
+    real = held_out.genotypes[spread_evenly(len(held_out), len(y))]
     best = -1.0
     for scale in NOISES:
         noisy = logits + scale * gumbel

@@ -21,6 +21,7 @@ from genobench.cohort import Cohort
 from genobench.generator import Budget
 
 from . import _diffusion as ddpm
+from ._blocks import column_blocks, in_blocks
 from ._cuts import cut, rounding_cuts, share_cuts
 from ._denoiser import Denoiser, losses
 from ._mixture import LatentMixture
@@ -44,8 +45,8 @@ class Mean(nn.Module):
         self.register_buffer("slope", torch.zeros(P))
         self.register_buffer("deviation", torch.ones(P))
 
-    def forward(self, y: Tensor) -> Tensor:  # (B, 1) -> (B, P)
-        return self.intercept + y * self.slope
+    def forward(self, y: Tensor, columns: slice = slice(None)) -> Tensor:  # (B, 1) -> (B, P)
+        return self.intercept[columns] + y * self.slope[columns]
 
     @torch.no_grad()
     def learn(self, s: Tensor, y: Tensor, held_out: tuple[Tensor, Tensor]) -> None:
@@ -55,7 +56,10 @@ class Mean(nn.Module):
         """
         centre, middle = y.mean(0), s.mean(0)
         power = (y - centre).square().sum().clamp_min(1e-9)
-        plain = (y - centre).T @ (s - middle) / power  # (1, P)
+        products = torch.zeros_like(middle)[None]  # (1, P)
+        for some, own in in_blocks(s, y - centre):
+            products += own.T @ (some - middle)
+        plain = products / power
         errors = []
         for penalty in PENALTIES:
             guess = middle + (held_out[1] - centre) @ plain / (1 + penalty)
@@ -63,15 +67,18 @@ class Mean(nn.Module):
         slope = plain[0] / (1 + PENALTIES[int(np.argmin(errors))])
         self.slope.copy_(slope)
         self.intercept.copy_(middle - centre * slope)
-        self.deviation.copy_((s - self(y)).std(0, correction=0).clamp_min(1e-6))
+        for columns in column_blocks(s.shape):
+            rest = s[:, columns] - self(y, columns)
+            self.deviation[columns] = rest.std(0, correction=0).clamp_min(1e-6)
 
-    def whiten(self, s: Tensor, y: Tensor) -> Tensor:
-        """Scores (B, P) of people with labels (B, 1) -> residuals of unit variance."""
-        r: Tensor = (s - self(y)) / self.deviation
-        return r
+    def whiten_(self, s: Tensor, y: Tensor) -> Tensor:
+        """Scores (n, P) of people with labels (n, 1) -> residuals of unit variance, in place."""
+        for some, own in in_blocks(s, y):
+            some.copy_((some - self(own)) / self.deviation)
+        return s
 
     def colour(self, r: Tensor, y: Tensor) -> Tensor:
-        """The inverse of `whiten`."""
+        """The inverse of `whiten_`."""
         s: Tensor = self(y) + r * self.deviation
         return s
 
@@ -134,8 +141,8 @@ class Hybrid(Neural):
         if self.principal_.width == 0:  # a cohort without variation
             return network
         network.mean.learn(s, people.labels, (other, held_out.labels))
-        r = network.mean.whiten(s, people.labels), self._seen(people.labels)
-        q = network.mean.whiten(other, held_out.labels), self._seen(held_out.labels)
+        r = network.mean.whiten_(s, people.labels), self._seen(people.labels)
+        q = network.mean.whiten_(other, held_out.labels), self._seen(held_out.labels)
         if network.denoiser is None:
             self.mixture_ = LatentMixture.learn(r, q, self.components)
         else:

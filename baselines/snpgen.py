@@ -32,7 +32,7 @@ from ._diffusion import (
     signal,
 )
 from ._guidance import CANDIDATES, effect_slope, effects
-from ._latents import ROWS, LatentScale, Posteriors
+from ._latents import ROWS, LatentScale, Posteriors, mean_loss
 from ._neural import Neural
 from ._training import People, autocast, descend, one_hot, write_fixed
 from ._unet import UNet
@@ -222,9 +222,8 @@ class SnpGen(Neural):
             return value
 
         def validate(average: Autoencoder) -> float:
-            pieces = held_out.genotypes.split(ROWS)  # type: ignore[no-untyped-call]
-            total = sum(float(average.cross_entropy(g)) * len(g) for g in pieces)
-            return total / len(held_out)
+            errors = lambda some: average.cross_entropy(held_out.genotypes[some])  # noqa: E731
+            return mean_loss(errors, len(held_out))
 
         network.autoencoder = descend(
             autoencoder,
@@ -272,12 +271,11 @@ class SnpGen(Neural):
         noise, times = torch.randn_like(x0), torch.linspace(0, T - 1, n, device=device).long()
 
         def validate(average: UNet) -> float:
-            total = 0.0
-            for some in torch.arange(n, device=device).split(ROWS):  # type: ignore[no-untyped-call]
-                y = held_out.labels[some]
-                value = epsilon_loss(guided(average, y), x0[some], times[some], abar, noise[some])
-                total += float(value) * len(some) / n
-            return total
+            def error(some: slice) -> Tensor:
+                denoise = guided(average, held_out.labels[some])
+                return epsilon_loss(denoise, x0[some], times[some], abar, noise[some])
+
+            return mean_loss(error, n)
 
         network.denoiser = self._descend(
             denoiser,

@@ -56,12 +56,13 @@ def share(index: Index) -> Index:
 
     Returns
     -------
-    (ceil(B / world),) of its entries; ``index`` itself in a fit that is alone.
+    (ceil(B / world),) of its entries, two at least, since a batch norm needs two; ``index`` itself
+    in a fit that is alone.
     """
     parts = world()
     if parts == 1 or not len(index):
         return index
-    each = -(-len(index) // parts)
+    each = max(2, -(-len(index) // parts))
     mine: Index = index[np.arange(rank(), each * parts, parts) % len(index)]
     return mine
 
@@ -113,12 +114,18 @@ def mean_gradients(network: nn.Module) -> None:
 
 
 def take_from_first(network: nn.Module) -> None:
-    """Parameters and buffers of rank 0's network, in all; a meeting as well."""
+    """Parameters and buffers of rank 0's network, in all; a meeting as well.
+
+    Torch's random state is made the same too, so that all have as much to do with it.
+    """
     group = _group()
     if not group:
         return
+    import torch
+
     for value in network.state_dict().values():
         group.broadcast(value, src=0)
+    torch.manual_seed(int(told(int(torch.randint(2**31, ())))))
 
 
 def _group() -> Any:

@@ -16,6 +16,7 @@ from genobench.data.split import Split
 blocks = import_module("genobench.baselines._blocks")
 calibration = import_module("genobench.baselines._calibration")
 dosage = import_module("genobench.baselines.dosage_diffusion")
+hybrid = import_module("genobench.baselines.hybrid")
 latents = import_module("genobench.baselines._latents")
 training = import_module("genobench.baselines._training")
 unexplained = import_module("genobench.baselines._unexplained").unexplained
@@ -47,12 +48,20 @@ def scale(people: Any) -> list[Tensor]:
     return [found.centre, found.slope, found.deviation]
 
 
+def hybrid_mean(people: Any) -> list[Tensor]:
+    """What is expected given the label, and what is left of it."""
+    mean, s = hybrid.Mean(L), people.genotypes.float()
+    mean.learn(s, people.labels, (s[:50] + 0.1, people.labels[:50]))
+    return [mean.intercept, mean.slope, mean.deviation, mean.whiten_(s, people.labels)]
+
+
 SUMS: dict[str, Callable[[Any], Any]] = {
     "moments of columns": lambda p: blocks.mean_and_deviation(p.genotypes),
     "moments of calls": lambda p: calibration._moments(p.genotypes, p.labels),
     "unexplained": lambda p: [unexplained(p.genotypes[:200], p.genotypes[200:])],
     "normal dosages": normal,
     "scale of latents": scale,
+    "mean given the label": hybrid_mean,
 }
 
 
@@ -98,6 +107,22 @@ def test_latents_that_do_not_fit_are_encoded_when_asked_for(
     index = torch.tensor([299, 0, 7])
     for expected, found in zip(kept[index], asked[index], strict=True):
         assert torch.equal(found, expected)
+
+
+def test_mean_loss_is_that_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last block is smaller and weighs less."""
+    x = torch.arange(10.0)
+    whole = latents.mean_loss(lambda some: x[some].mean(), 10)
+    monkeypatch.setattr(latents, "ROWS", 4)
+    seen = []
+
+    def loss(some: slice) -> Tensor:
+        seen.append(some)
+        return x[some].mean()
+
+    found = latents.mean_loss(loss, 10)
+    assert found == pytest.approx(whole) == pytest.approx(4.5)
+    assert seen == [slice(0, 4), slice(4, 8), slice(8, 10)]
 
 
 @pytest.mark.parametrize(("most", "step"), [(4096, 1), (90, 1), (89, 2), (20, 5)])

@@ -14,6 +14,8 @@ from genobench.data.split import Split
 from genobench.generator import Budget
 from genobench.registry import find_generator
 
+from .draws import drawn
+
 cvae = import_module("genobench.baselines.cvae")
 label_prior = import_module("genobench.baselines._label_prior")
 calibration = import_module("genobench.baselines._calibration")
@@ -140,7 +142,7 @@ def test_binomial_emission_is_hardy_weinberg() -> None:
     p = torch.tensor([0.02, 0.3, 0.5, 0.9])
     logits = label_prior.binomial_logits(torch.logit(p)[None])
     torch.testing.assert_close(logits[0].exp(), torch.stack([(1 - p) ** 2, 2 * p * (1 - p), p**2]))
-    calls = calibration.drawn(logits.expand(50_000, -1, -1))
+    calls = drawn(logits.expand(50_000, -1, -1))
     torch.testing.assert_close((calls == 1).float().mean(0), 2 * p * (1 - p), atol=0.01, rtol=0)
 
 
@@ -150,9 +152,9 @@ def test_drawn_binomial_calls_lack_heterozygotes_where_p_varies() -> None:
     """
     p = torch.tensor([1e-4, 0.5, 0.5, 1 - 1e-4]).repeat(10_000)[:, None]
     logits = label_prior.binomial_logits(torch.logit(p))
-    drawn, probable = calibration.drawn(logits), calibration.most_probable(logits)
+    rows, probable = drawn(logits), calibration.most_probable(logits)
     assert (probable == 1).float().mean().item() == pytest.approx(0.5)
-    assert (drawn == 1).float().mean().item() == pytest.approx(0.25, abs=0.01)
+    assert (rows == 1).float().mean().item() == pytest.approx(0.25, abs=0.01)
 
 
 @torch.no_grad()

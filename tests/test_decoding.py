@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from .draws import drawn
+
 decoding = import_module("genobench.baselines._decoding")
 training = import_module("genobench.baselines._training")
 calls = import_module("genobench.baselines._calibration")
@@ -57,7 +59,7 @@ def test_people_who_differ_at_random_get_their_noise_back() -> None:
     """Sites independent given ancestry: the most probable calls of people of one ancestry are the
     same, and LD is more than twice the real; matched ones have both as real people do.
     """
-    real, fresh = calls.drawn(ancestry_logits(1.5)), ancestry_logits(1.5)
+    real, fresh = drawn(ancestry_logits(1.5)), ancestry_logits(1.5)
     y = torch.zeros(PEOPLE, 1)
     argmax, matched = (learned(fresh, real, d)(fresh, y) for d in ("argmax", "matched"))
     assert decoding.nearest(argmax) < 0.5 * decoding.nearest(real)
@@ -68,16 +70,16 @@ def test_people_who_differ_at_random_get_their_noise_back() -> None:
 
 def test_no_noise_where_people_are_apart_already() -> None:
     """Synthetic people further apart than real ones keep their most probable calls."""
-    real, fresh = calls.drawn(ancestry_logits(1.5)), 3 * torch.randn(PEOPLE, 3, SNPS)
+    real, fresh = drawn(ancestry_logits(1.5)), 3 * torch.randn(PEOPLE, 3, SNPS)
     assert learned(fresh, real, "matched").noise == 0
 
 
 def test_frequencies_are_right_at_the_noise_in_use() -> None:
     """Offsets fitted to noisy calls serve noisy calls: draws have the training frequencies."""
-    real, y = calls.drawn(ancestry_logits(1.0)), torch.zeros(PEOPLE, 1)
+    real, y = drawn(ancestry_logits(1.0)), torch.zeros(PEOPLE, 1)
     shifted = ancestry_logits(1.0) + torch.tensor([1.5, 0.0, 0.0])[:, None]
     made = learned(shifted, real, "sample")
     assert made.noise == 1
     wanted = real.float().mean(0)
     assert (made(shifted, y).float().mean(0) - wanted).abs().max() < 0.12
-    assert (calls.drawn(shifted).float().mean(0) - wanted).abs().min() > 0.2
+    assert (drawn(shifted).float().mean(0) - wanted).abs().min() > 0.2

@@ -203,14 +203,25 @@ def test_leaderboard_takes_portraits_over(board: Path, run: Path) -> None:
     assert main(["leaderboard", "--check", "--out", str(board)]) == 0
 
 
-def test_same_records_without_samples_leave_portraits(board: Path, run: Path) -> None:
-    """Taken over again from a run whose samples were deleted meanwhile."""
+def test_same_records_without_samples_leave_portraits(
+    board: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken over again from a run whose samples were deleted: the page is made once."""
+    folders = []
+    write = leaderboard.write
+
+    def counted(*given: Any) -> list[Path]:
+        folders.append(given[1])
+        return write(*given)
+
+    monkeypatch.setattr(leaderboard, "write", counted)
     before = {p: p.read_bytes() for p in board.glob("records/*/*.portrait")}
     other = board.parent / "without samples"
     shutil.copytree(run / "records", other / "records")
     assert main(["leaderboard", "--from", str(other), "--out", str(board)]) == 0
     assert before
     assert {p: p.read_bytes() for p in board.glob("records/*/*.portrait")} == before
+    assert folders == [board]
 
 
 def test_what_cannot_be_drawn_is_said_beside_the_tables(

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from genobench.cohort import Cohort, Trait
 from genobench.generator import Budget
 
+from .draws import drawn
+
 calls = import_module("genobench.baselines._calibration")
 mixtures = import_module("genobench.baselines._mixture")
 training = import_module("genobench.baselines._training")
@@ -217,7 +219,7 @@ def test_drawn_calls_follow_the_probabilities() -> None:
     """Gumbel-max draws each call as often as its softmax says, argmax never."""
     logits = torch.tensor([0.6, 0.3, 0.1]).log().reshape(1, 3, 1).expand(20_000, 3, 1)
     with training.seeded(6):
-        rows = calls.drawn(logits)
+        rows = drawn(logits)
     share = torch.bincount(rows.flatten().long(), minlength=3) / 20_000
     assert share.tolist() == pytest.approx([0.6, 0.3, 0.1], abs=0.012)
     assert (calls.most_probable(logits) == 0).all()

@@ -258,19 +258,30 @@ def _leaderboard(options: Namespace) -> list[Path]:
         say(f"{len(taken)} records taken over from {options.source}")
     tables = boards.rebuild(options.out, *cards())
     if taken and not options.no_portraits:
-        boards.write(tables, options.out)  # before what may take minutes
-        from genobench.report.plots.portray import keep
-        from genobench.report.portrait import kept
-
-        with _searching():
-            drawn, reasons = keep(options.source, taken, tables, cards()[0])
-        for reason in reasons:
-            say(f"no portraits of {reason}")
-        if drawn:
-            say(f"portraits of {len(drawn)} samples drawn for the page")
-            tables = replace(tables, portraits=kept(options.out / "records"))
+        tables = _with_portraits(options, taken, tables)
     options.tables = tables
     return boards.write(tables, options.out, partial(_pictures, options.out))
+
+
+def _with_portraits(options: Namespace, taken: list[Path], tables: Tables) -> Tables:
+    """The tables with portraits of the samples behind the records taken over."""
+    from genobench.report import leaderboard as boards
+    from genobench.report.plots.portray import keep, possible
+    from genobench.report.portrait import kept
+
+    drawn: list[Path] = []
+    blocks, reasons = possible(options.source, taken, tables)
+    if blocks:
+        boards.write(tables, options.out)  # before what may take minutes
+        with _searching():
+            drawn, failed = keep(options.source, taken, blocks, cards()[0])
+        reasons += failed
+    for reason in reasons:
+        say(f"no portraits of {reason}")
+    if not drawn:
+        return tables
+    say(f"portraits of {len(drawn)} samples drawn for the page")
+    return replace(tables, portraits=kept(options.out / "records"))
 
 
 def _pictures(out: Path, block: Block) -> list[Path]:

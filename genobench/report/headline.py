@@ -128,7 +128,7 @@ def _struck(start: tuple[float, float], ends: Floats, names: Sequence[Box]) -> F
     along = here + ALONG[:, None, None] * (ends - here)  # (steps, lines, 2)
     count = np.zeros(len(ends))
     for name in names:
-        count += ((along > name[:2]) & (along < name[2:])).all(axis=2).any(axis=0)
+        count += _within(along, name).any(axis=0)
     return count
 
 
@@ -138,8 +138,14 @@ def _covered(boxes: Floats, lines: Sequence[Box]) -> Floats:
     for line in lines:
         one, other = np.array(line).reshape(2, 2)
         along = (one + ALONG[:, None] * (other - one))[:, None]  # (steps, 1, 2)
-        count += ((along > boxes[:, :2]) & (along < boxes[:, 2:])).all(axis=2).any(axis=0)
+        count += _within(along, boxes.T).any(axis=0)
     return count
+
+
+def _within(points: Floats, box: Box | Floats) -> NDArray[np.bool_]:
+    """Which of (..., 2) points lie in a box, or each in its own."""
+    x, y = points[..., 0], points[..., 1]
+    return np.asarray((x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3]))
 
 
 def _side(a: Floats, b: Floats, c: Floats) -> Floats:
@@ -191,7 +197,7 @@ def place(
         crossed = CROSSING * led * _crossings((x, y), ends, leaders)
         struck = led * _struck((x, y), ends, names) + _covered(boxes, leaders)
         cost = np.round(crowding + far + crossed + CROSSING * struck + 1e6 * ~within, 3)
-        best = min(range(len(around)), key=lambda i: (cost[i], *around[i]))
+        best = int(np.lexsort((around[:, 1], around[:, 0], cost))[0])
         names.append(tuple(boxes[best].tolist()))
         if led[best]:
             leaders.append((x, y, *ends[best].tolist()))
@@ -209,4 +215,5 @@ def _overlap(boxes: NDArray[np.float64], others: Sequence[Box]) -> NDArray[np.fl
     there = np.array(others, dtype=np.float64).reshape(-1, 4)
     low = np.maximum(boxes[:, None, :2], there[:, :2])
     high = np.minimum(boxes[:, None, 2:], there[:, 2:])
-    return np.asarray((high - low).clip(min=0).prod(axis=2).sum(axis=1))
+    sides = (high - low).clip(min=0)
+    return np.asarray((sides[..., 0] * sides[..., 1]).sum(axis=1))

@@ -1,8 +1,28 @@
 "use strict";
-// The page is whole without this: it adds sorting, filters, bars, opening by link, and sentences on
-// hover.
+// The page is whole without this: it adds sorting, filters, bars, opening by link, sentences on
+// hover, and closed parts that are made when they are opened.
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  // What is long and closed is the text of a noscript element, of which nothing was made when the
+  // page was opened. The text is the page's own, and no other may become elements.
+  const given = { createHTML: (text) => text };
+  const policy = window.trustedTypes ? trustedTypes.createPolicy("parts", given) : given;
+  const make = (part) => { part.outerHTML = policy.createHTML(part.textContent); };
+  const makeOpen = (root) => all("details noscript", root)
+    .filter((part) => !part.closest("details:not([open])")).forEach(make);
+  // The rest follows whenever there is nothing else to do, so that a search in the page finds it.
+  const idle = window.requestIdleCallback || ((work) => setTimeout(() => work({ timeRemaining: () => 0 }), 50));
+  const makeRest = (deadline) => {
+    do {
+      const part = document.querySelector("details noscript");
+      if (!part) return;
+      make(part);
+    } while (deadline.timeRemaining() > 10);
+    idle(makeRest);
+  };
+  addEventListener("load", () => idle(makeRest));
+  addEventListener("beforeprint", () => makeOpen(document));
 
   // Sorting stays within entrants and within controls: controls are not ranked.
   const value = (cell) => {
@@ -27,19 +47,21 @@
   // the headline's heading spans its number and its drawing
   const column = (head) => [...head.parentElement.cells].slice(0, head.cellIndex)
     .reduce((sum, cell) => sum + cell.colSpan, 0);
-  for (const button of all(".sortable th[data-sort] button")) {
-    button.addEventListener("click", () => {
-      const head = button.parentElement, table = head.closest("table"), sorts = head.dataset.sort;
-      const bestFirst = sorts === "higher" ? "descending" : "ascending";
-      const other = bestFirst === "descending" ? "ascending" : "descending";
-      const wanted = head.getAttribute("aria-sort") === bestFirst ? other : bestFirst;
-      all("th[aria-sort]", table).forEach((th) => th.removeAttribute("aria-sort"));
-      head.setAttribute("aria-sort", wanted);
-      for (const body of table.tBodies) {
-        body.append(...order([...body.rows], column(head), sorts, wanted === "descending"));
-      }
-    });
-  }
+  const sort = (head) => {
+    const table = head.closest("table"), sorts = head.dataset.sort;
+    const bestFirst = sorts === "higher" ? "descending" : "ascending";
+    const other = bestFirst === "descending" ? "ascending" : "descending";
+    const wanted = head.getAttribute("aria-sort") === bestFirst ? other : bestFirst;
+    all("th[aria-sort]", table).forEach((th) => th.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", wanted);
+    for (const body of table.tBodies) {
+      body.append(...order([...body.rows], column(head), sorts, wanted === "descending"));
+    }
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest && event.target.closest(".sortable th[data-sort] button");
+    if (button) sort(button.parentElement);
+  });
 
   // Bars under the numbers of a table of all metrics, drawn when it is first opened: value and
   // interval as they stand there.
@@ -69,9 +91,11 @@
     }
     all(".bars", table).forEach((words) => { words.hidden = false; });
   };
-  for (const part of all("details.all")) {
-    part.addEventListener("toggle", () => all("table", part).forEach(bars), { once: true });
-  }
+  document.addEventListener("toggle", ({ target }) => {
+    if (!target.open) return;
+    makeOpen(target);
+    all(".bars[hidden]", target).forEach((words) => bars(words.closest("table")));
+  }, true);
 
   // Filter: data sets everywhere on the page, and models that none of them holds.
   const form = document.querySelector(".filter");
@@ -101,6 +125,7 @@
     for (let part = target; part; part = part.parentElement) {
       if (part.tagName === "DETAILS") part.open = true;
     }
+    makeOpen(document);
     target.scrollIntoView();
     const summary = target.tagName === "DETAILS" && target.querySelector("summary");
     if (summary) summary.focus({ preventScroll: true });

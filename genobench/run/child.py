@@ -137,9 +137,10 @@ class Child:
         self._log = CappedLog(log)
         self.started = self._looked = time.monotonic()
         try:
-            told = self._start(slot.variables(), servers)
+            told = self._start(slot.variables(), servers, str(order.get("data", "")))
         except ServerLostError:
             told = self._start(slot.variables(), None)
+        self._end = _end_of(self.process.pid)
         self._open = {self._messages, self._output}
         for descriptor in self._open:
             os.set_blocking(descriptor, False)
@@ -153,7 +154,7 @@ class Child:
         with contextlib.suppress(BrokenPipeError):  # it died at once; its end is seen below
             _write_all(self._orders, json.dumps(full).encode() + b"\n")
 
-    def _start(self, variables: dict[str, str], servers: ForkServers | None) -> int:
+    def _start(self, variables: dict[str, str], servers: ForkServers | None, data: str = "") -> int:
         """Start the process, with new pipes; the descriptor there that it sends messages to."""
         orders, self._orders = os.pipe()
         self._output, output = os.pipe()
@@ -164,7 +165,7 @@ class Child:
             try:
                 self.process: subprocess.Popen[bytes] | Forked
                 if servers is not None:
-                    self.process = servers.fork(variables, (orders, output, messages))
+                    self.process = servers.fork(variables, (orders, output, messages), data)
                 else:
                     self.process = subprocess.Popen(
                         [sys.executable, "-P", "-m", "genobench.run.worker"],
@@ -183,13 +184,14 @@ class Child:
 
     @property
     def descriptors(self) -> frozenset[int]:
-        """What becomes readable when the child says something."""
-        return frozenset(self._open)
+        """What becomes readable when the child says something, or ends."""
+        return frozenset(self._open if self._end is None else {*self._open, self._end})
 
     @property
     def ending(self) -> bool:
-        """It has nothing more to say: its end is near."""
-        return self._over is not None or self._messages not in self._open
+        """It has nothing more to say: its end is near, and is to be looked for."""
+        silent = self._over is not None or self._messages not in self._open
+        return silent and self._end is None
 
     @property
     def seconds(self) -> float:
@@ -250,8 +252,9 @@ class Child:
             with contextlib.suppress(psutil.Error):
                 straggler.kill()  # psutil makes sure that the pid was not given away meanwhile
         seconds = self.seconds
-        for descriptor in (self._orders, self._output, self._messages):
-            os.close(descriptor)
+        for descriptor in (self._orders, self._output, self._messages, self._end):
+            if descriptor is not None:
+                os.close(descriptor)
         self._log.close()
         return Ended(
             stopped=self._stopped,
@@ -300,6 +303,16 @@ class Child:
             with contextlib.suppress(psutil.Error):
                 total += int(process.memory_info().rss)
         return total
+
+
+def _end_of(pid: int) -> int | None:
+    """Descriptor that becomes readable when a process ends; None where there is no such thing."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:  # an old system, or the process is gone
+        return None
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from genobench.run.job import Device, Job, Limits
 
 POLL_SECONDS = 0.2
 ENDING_SECONDS = 0.01  # while a child is about to end
+KEEP_SECONDS = 0.05  # at most, from what a child says until it is kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,9 @@ class Work:
         The job it belongs to, if it belongs to one.
     on_start, on_message, on_end
         Called in this process as things happen. ``on_end`` may return more work, done next.
+    on_heard
+        Called a moment after something was said, with whatever followed it: time to keep it. Not
+        when the child has ended, which ``on_end`` tells.
     """
 
     order: Mapping[str, Any]
@@ -48,6 +53,7 @@ class Work:
     job: Job | None = None
     on_message: Callable[[dict[str, Any]], None] = field(default=lambda _: None)
     on_start: Callable[[Slot], None] = field(default=lambda _: None)
+    on_heard: Callable[[], None] = field(default=lambda: None)
 
 
 class Queue:
@@ -84,44 +90,77 @@ def execute(
     On any exception, Ctrl-C included, all children are stopped before it travels on; ``each_turn``,
     which is called again and again, may raise one.
     """
-    running: dict[Slot, tuple[Work, Child]] = {}
+    running: dict[Slot, _Running] = {}
     try:
         while queue.waiting or running:
             each_turn()
             for slot in slots:
                 if slot not in running and queue.waiting:
                     work = queue.pop()
-                    running[slot] = work, Child(work.order, slot, work.limits, work.log, servers)
+                    child = Child(work.order, slot, work.limits, work.log, servers)
+                    running[slot] = _Running(work, child)
                     work.on_start(slot)
-            _wait([child for _, child in running.values()])
-            for slot, (work, child) in list(running.items()):
-                if (ended := _attend(work, child)) is not None:
+            _wait(list(running.values()))
+            for slot, one in list(running.items()):
+                if (ended := one.attend()) is not None:
                     del running[slot]
-                    if (more := work.on_end(ended)) is not None:
+                    if (more := one.work.on_end(ended)) is not None:
                         queue.waiting.insert(0, more)
     finally:
         with ExitStack() as last:  # each of them, whatever befalls the others
-            for _, child in running.values():
-                last.callback(child.close)
-                last.callback(child.stop)
+            for one in running.values():
+                last.callback(one.child.close)
+                last.callback(one.child.stop)
+                last.callback(one.keep)
 
 
-def _wait(children: Sequence[Child]) -> None:
-    """Until a child says something or ends, or it is time to look at the limits."""
-    descriptors = [d for child in children for d in child.descriptors]
-    soon = any(child.ending for child in children)
-    select.select(descriptors, [], [], ENDING_SECONDS if soon else POLL_SECONDS)
+@dataclass(eq=False)
+class _Running:
+    """A piece of work and its child; since when there is something said that was not kept."""
+
+    work: Work
+    child: Child
+    unkept: float | None = None
+
+    def attend(self) -> Ended | None:
+        """Pass on what the child said; how it ended, if it did."""
+        over = self.child.process.poll() is not None
+        for message in self.child.messages():  # after the poll, so that the last words are heard
+            if self.unkept is None:
+                self.unkept = time.monotonic()
+            self.work.on_message(message)
+        if over:
+            return self._closed()
+        if self.patience == 0:
+            self.keep()
+        self.child.enforce()
+        return None
+
+    @property
+    def patience(self) -> float:
+        """Seconds until it is to be attended to, whether or not it says anything."""
+        if self.unkept is not None:
+            return max(0.0, self.unkept + KEEP_SECONDS - time.monotonic())
+        return ENDING_SECONDS if self.child.ending else POLL_SECONDS
+
+    def keep(self) -> None:
+        """Have what was said kept."""
+        if self.unkept is not None:
+            self.work.on_heard()
+            self.unkept = None
+
+    def _closed(self) -> Ended:
+        with ExitStack() as failed:  # who cannot be told how it ended keeps what it said
+            failed.callback(self.keep)
+            ended = self.child.close()
+            failed.pop_all()
+        return ended
 
 
-def _attend(work: Work, child: Child) -> Ended | None:
-    """Pass on what a child said; how it ended, if it did."""
-    over = child.process.poll() is not None
-    for message in child.messages():  # after the poll, so that the last words are heard
-        work.on_message(message)
-    if over:
-        return child.close()
-    child.enforce()
-    return None
+def _wait(running: Sequence[_Running]) -> None:
+    """Until a child says something or ends, or it is time to look after one."""
+    descriptors = [d for one in running for d in one.child.descriptors]
+    select.select(descriptors, [], [], min(one.patience for one in running))
 
 
 def make_slots(jobs: int | None, device: Device, each: int = 1) -> list[Slot]:

@@ -20,6 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from genobench.run.forking import NO_DATA
+
 ANSWER_SECONDS = 30.0  # in which a server must have imported everything and forked
 _SET_SUBREAPER, _GET_SUBREAPER = 36, 37  # of Linux's prctl
 _Surroundings = tuple[Path, frozenset[tuple[str, str]]]  # working folder and environment
@@ -81,7 +83,9 @@ class ForkServers:
             while self._servers:
                 self._servers.popitem()[1].close()
 
-    def fork(self, variables: Mapping[str, str], descriptors: Sequence[int]) -> Forked:
+    def fork(
+        self, variables: Mapping[str, str], descriptors: Sequence[int], data: str = ""
+    ) -> Forked:
         """A new session with these as its standard input, its output, and its messages.
 
         Parameters
@@ -90,6 +94,8 @@ class ForkServers:
             Its whole environment.
         descriptors
             Three, which stay open here.
+        data
+            Folder of the split that it reads, if it reads one.
 
         Raises
         ------
@@ -109,7 +115,7 @@ class ForkServers:
                     self._servers[key] = _Server(variables)
                 # what it answers later would be taken for the answer to another question
                 failed.callback(self._give_up, key)
-                child = self._servers[key].fork(descriptors)
+                child = self._servers[key].fork(descriptors, data)
                 self._servers[key].served = True
             except OSError as error:
                 raise ServerLostError(str(error)) from error
@@ -146,13 +152,13 @@ class _Server:
         """It was not killed."""
         return self._process.poll() is None
 
-    def fork(self, descriptors: Sequence[int]) -> Forked:
+    def fork(self, descriptors: Sequence[int], data: str) -> Forked:
         """A child of this process; an OSError when there is none."""
         if not self._ready:
             self._answer()
             self._ready = True
         with _adopts():
-            socket.send_fds(self._control, [b"\0"], list(descriptors))
+            socket.send_fds(self._control, [os.fsencode(data) or NO_DATA], list(descriptors))
             pid = int(self._answer())
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # fails if it is not ours
         return Forked(pid)

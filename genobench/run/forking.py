@@ -2,7 +2,8 @@
 
 Started by `genobench.run.fork_server` as ``python -m genobench.run.forking``, with one end of a
 socket as its standard input. It says when it is ready; then each request brings the three
-descriptors of a child, and is answered with the child's pid, 0 where there is none.
+descriptors of a child and the folder of its data, which are read once for all children, and is
+answered with the child's pid, 0 where there is none.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import gc
 import os
 import signal
 import socket
+import stat
 import sys
 import threading
 from collections.abc import Sequence
@@ -19,6 +21,8 @@ from pathlib import Path
 
 MESSAGES = 3  # where a child sends its messages, beside 0, 1 and 2
 READY = b"ready"
+NO_DATA = b"\0"
+REQUEST_BYTES = 4096  # of a request: a path is no longer
 
 
 def main() -> None:
@@ -28,6 +32,7 @@ def main() -> None:
     do so: with one of them about, there is no server.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # it may be ignored where this was started
+    os.dup2(1, MESSAGES)  # the place is taken, so that no file of the data comes to lie there
     import numpy as np
     import safetensors.numpy  # noqa: F401
 
@@ -47,11 +52,16 @@ def main() -> None:
 
 def _serve(control: socket.socket) -> list[int]:
     """Fork as often as asked, until nobody is there to ask; returns in each child."""
+    from genobench.run.read_ahead import read_ahead
+
     control.send(READY)
     while True:
-        asked, descriptors, *_ = socket.recv_fds(control, 1, 3)
+        asked, descriptors, *_ = socket.recv_fds(control, REQUEST_BYTES, 3)
         if not asked:
             os._exit(0)
+        if asked != NO_DATA:
+            read_ahead(Path(os.fsdecode(asked)))
+            gc.freeze()
         pid = _fork_away()
         if not pid:
             control.detach()
@@ -82,13 +92,18 @@ def _fork_away() -> bytes:
 
 
 def _settle(descriptors: Sequence[int]) -> None:
-    """Take the descriptors' places, and leave whatever else the server had open."""
+    """Take the descriptors' places; of what else the server had open leave all but files.
+
+    Those are of the data: memory maps hold them.
+    """
     orders, output, messages = descriptors
     for descriptor, place in ((orders, 0), (output, 1), (output, 2), (messages, MESSAGES)):
         os.dup2(descriptor, place)
     for left in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
-        if left > MESSAGES:
-            with contextlib.suppress(OSError):  # that of the listing itself
+        with contextlib.suppress(OSError):  # that of the listing itself
+            if left > MESSAGES and (
+                left in descriptors or not stat.S_ISREG(os.fstat(left).st_mode)
+            ):
                 os.close(left)
 
 

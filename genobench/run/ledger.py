@@ -1,4 +1,4 @@
-"""From what a job's children say to the job's record, which is written as each piece arrives."""
+"""From what a job's children say to the job's record, which is written as pieces arrive."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class Ledger:
         self.open_tasks: dict[str, Asked] = {t.task: t for t in todo.tasks}
         self.fitted = todo.action == "score"
         self.phase = "load"
+        self._unwritten = False
         self.spent = self.overhead = 0.0  # seconds of this run's children; of them the harness's
         self._phase_began = time.monotonic()
         self._worked = 0.0  # seconds that the child now running has spent on fit, sample, score
@@ -80,6 +81,11 @@ class Ledger:
         elif message.get("at") == "score":
             self._take_score(message["task"], message["entry"])
 
+    def keep(self) -> None:
+        """Write what was heard since the record was last written."""
+        if self._unwritten and self.fitted:  # before it is fitted there is no result
+            self._write()
+
     def refuse(self, task: str, error: Mapping[str, Any]) -> None:
         """Enter that ``task`` cannot be scored, because its reference could not be made."""
         asked = self.open_tasks[task]
@@ -99,6 +105,7 @@ class Ledger:
         """
         again = False
         if not ended.finished:
+            self.keep()
             refuse_full_disk(self.store, ended)
             again = self._take_failure(ended)
         self.lost_workers += ended.lost_workers
@@ -123,14 +130,13 @@ class Ledger:
         self.fitted = True
         parts = ("fit_seconds", "sample_seconds", "resample_seconds")
         self._worked += sum(message["resources"][part] for part in parts)
-        self._write()
+        self._unwritten = True
 
     def _take_score(self, task: str, entry: Mapping[str, Any]) -> None:
         self.record["scores"][task] = dict(entry)
         self.open_tasks.pop(task, None)
         self._worked += float(entry["seconds"] or 0.0)
-        if self.fitted:
-            self._write()
+        self._unwritten = True
 
     def _take_failure(self, ended: Ended) -> bool:
         """Lay it to the fit or to the task that ran; True when there is more to be done."""
@@ -171,6 +177,7 @@ class Ledger:
         # a clock that was put back meanwhile makes no job end before it began
         self.record["finished"] = max(record.now(), self.record["started"])
         self.store.write_record(self.record)
+        self._unwritten = False
 
 
 def outcome(content: Mapping[str, Any] | None, keys: Mapping[str, str]) -> tuple[str, str]:

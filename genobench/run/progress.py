@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any, Final
@@ -133,9 +133,16 @@ class Tracker:
         if not any(self._durations.values()) and not self._before:
             return Progress(self.total, self.done, None)
         now = time.monotonic()
-        rests = [self._expected(REFERENCE, "of a task")] * self._references
-        for key, of in self._left.items():
-            rests.append(self._expected(*of) - (now - self._running.get(key, now)))
+        waiting = Counter(self._left.values())  # what is alike is counted, not looked at in turn
+        rests = []
+        for key, began in self._running.items():
+            if of := self._left.get(key):
+                waiting[of] -= 1
+                rests.append(self._expected(*of) - (now - began))
         overdue = any(rest < 0 for rest in rests)
-        seconds = costs.together([max(0.0, rest) for rest in rests], self.slots)
+        rests = [max(0.0, rest) for rest in rests]
+        rests += [self._expected(REFERENCE, "of a task")] * self._references
+        for of, count in waiting.items():
+            rests += [self._expected(*of)] * count
+        seconds = costs.together(rests, self.slots)
         return Progress(self.total, self.done, seconds, overdue)

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genobench import bounded, registry
-from genobench.data.split import Split
 from genobench.errors import GenobenchError
 from genobench.run.lifeline import Messages
+from genobench.run.read_ahead import split_in
 from genobench.run.store import write_bytes
 from genobench.task import unmet
 
@@ -22,7 +22,7 @@ def prepare_reference(order: Mapping[str, Any], messages: Messages) -> None:
     """Compute one task's statistics of the real people and store them."""
     from safetensors.numpy import save
 
-    split = Split.load(Path(order["data"]))
+    split = split_in(Path(order["data"]))
     plugin = registry.find_task(order["spec"])
     plugin.require(order["sha256"])
     if lacking := unmet(plugin.card, split):

@@ -114,6 +114,7 @@ class Jobs:
         )
         for task in set(errors) & set(ledger.open_tasks):
             ledger.refuse(task, errors[task])
+        ledger.keep()
         if ledger.fitted and not ledger.open_tasks:
             self._finished(ledger)
             return None
@@ -149,6 +150,7 @@ class Jobs:
             job=job,
             on_start=start,
             on_message=hear,
+            on_heard=ledger.keep,
             on_end=end,
         )
 

@@ -29,6 +29,7 @@ from genobench.errors import GenobenchError
 from genobench.generator import Budget, Card, Generator, Reconstructs
 from genobench.run import environment, flops
 from genobench.run.lifeline import Curve, Messages, take_orders
+from genobench.run.read_ahead import split_in
 from genobench.run.record import exhausted, score_entry, score_skipped
 from genobench.run.reference import prepare_reference, stored_reference
 from genobench.run.retries import batch_sizes
@@ -76,7 +77,7 @@ def main() -> None:
 
 def run_job(order: Mapping[str, Any], messages: Messages) -> None:
     """Fit and sample, unless a sample is there already; then score every task asked."""
-    split = Split.load(Path(order["data"]))
+    split = split_in(Path(order["data"]))
     plugin = registry.find_generator(order["spec"])
     plugin.require(order["plugin_sha256"])
     people = split.control if plugin.card.fit_on == "control" else split.train

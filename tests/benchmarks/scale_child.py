@@ -2,10 +2,11 @@
 
     python tests/benchmarks/scale_child.py prepare TASK FOLDER BYTES
     python tests/benchmarks/scale_child.py score TASK FOLDER BYTES
-    python tests/benchmarks/scale_child.py make GENERATOR FOLDER SETTINGS
+    python tests/benchmarks/scale_child.py make GENERATOR FOLDER ORDER
 
 ``FOLDER`` holds a split and ``synthetic.npy``, as `biobank_split` writes them; ``BYTES`` stand for
-`moments.WHOLE`; ``SETTINGS`` are a generator's, as JSON. Prints one line of JSON. A task's labels
+`moments.WHOLE`; ``ORDER`` are a generator's settings and the share of the latents' bound that the
+split has, of that of a whole biobank, as JSON. Prints one line of JSON. A task's labels
 are shuffled once and trees of one depth are grown, which takes as much memory as all of it and less
 time. The round trip of a task that asks for one brings the test people back as they were.
 """
@@ -14,7 +15,9 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +60,10 @@ def make(name: str, folder: Path, text: str) -> None:
     """Fit one generator, and draw as many people as it was fitted to."""
     split, plugin = Split.load(folder), find_generator(name)
     people = split.control if plugin.card.fit_on == "control" else split.train
-    generator = conditioning.build(plugin.card, plugin.load(), json.loads(text))
+    order = json.loads(text)
+    latents: Any = import_module("genobench.baselines._latents")
+    latents.KEPT = round(latents.KEPT * order["share"])
+    generator = conditioning.build(plugin.card, plugin.load(), order["settings"])
     generator.fit(people, split.validation, seed=0, budget=Budget())
     checked_sample(generator.sample(people.labels, seed=0), (people.n, people.m))
 

@@ -215,5 +215,8 @@ def test_generator_within_eight_gibibytes(
     """Peak of a fit of a few steps and of a sample of as many people as were fitted to."""
     card = generators()[model].card
     settings = shortened(card.settings_for(SUITE), settings_of(model))
-    orders = [("make", model, split(size), json.dumps(settings)) for size in SIZES]
+    orders = [
+        ("make", model, split(size), json.dumps({"settings": settings, "share": size / PEOPLE}))
+        for size in SIZES
+    ]
     note_line(record, f"{model}, fit and sample", measured(benchmark, orders))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -55,6 +57,16 @@ class Browser:
         """Load a page and wait until it is there."""
         self.page.set_viewport_size({"width": width, "height": height})
         self.page.goto(url, wait_until="load")
+
+    @contextmanager
+    def beside(self, url: str, *, scripts: bool = True, first: str = "") -> Iterator[Page]:
+        """A page in another tab: of a reader without scripts, or after a script of ours."""
+        context = self._chromium.new_context(java_script_enabled=scripts)
+        context.add_init_script(first)
+        page = context.new_page()
+        page.goto(url, wait_until="load")
+        yield page
+        context.close()
 
     def run(self, expression: str) -> Any:
         """Value of a JavaScript expression in the page; promises are awaited."""

@@ -30,6 +30,9 @@ pytestmark = [
 ]
 FIRST = "document.querySelector('#results .block')"
 TABLE = f"{FIRST}.querySelector('table.main')"
+NEVER_IDLE = "window.requestIdleCallback = () => 0"
+MADE = "document.querySelector('noscript') === null"
+OPEN_ALL = "document.querySelectorAll('details').forEach(d => { d.open = true; })"
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,15 @@ def _models(browser: Browser, part: str) -> list[str]:
         f"[...{TABLE}.querySelectorAll('tbody.{part} th a:first-child')].map(a => a.textContent)"
     )
     return names
+
+
+def _open_all(browser: Browser) -> None:
+    """All that can be opened, and what can be opened in it; laid out however far down it is."""
+    rule = "* { content-visibility: visible !important }"
+    browser.run(f"document.styleSheets[0].insertRule({json.dumps(rule)})")
+    browser.run(OPEN_ALL)
+    browser.until(MADE)
+    browser.run(OPEN_ALL)
 
 
 def test_sorts_within_generators_and_within_controls(browser: Browser) -> None:
@@ -175,6 +187,61 @@ def test_address_of_a_model_opens_it(browser: Browser, address: str) -> None:
     assert browser.run("[...document.querySelectorAll('.model[open]')].length") == 1
 
 
+def test_closed_parts_are_made_when_opened(browser: Browser, address: str) -> None:
+    """Of an opened model the data set that is open, and the next when it is opened."""
+    parts = "[...document.querySelectorAll('#model-vae .appearance')]"
+    is_made = f"{parts}.map(part => part.querySelector('table, svg') !== null)"
+    with browser.beside(address, first=NEVER_IDLE) as page:
+        others = page.locator("noscript").count() - 2
+        assert page.evaluate(is_made) == [False, False]
+        page.locator("#model-vae > summary").click()
+        page.locator("#model-vae .appearance[open] table").wait_for()
+        assert page.evaluate(is_made) == [True, False]
+        page.locator("#model-vae .appearance:not([open]) > summary").click()
+        page.locator("#model-vae .appearance:last-child table").wait_for()
+        assert page.locator("noscript").count() == others
+
+
+def test_address_of_a_model_has_made_it(browser: Browser, address: str) -> None:
+    """Before anything else happens."""
+    with browser.beside(f"{address}#model-vae", first=NEVER_IDLE) as page:
+        assert page.evaluate("document.querySelector('#model-vae table') !== null")
+        assert page.evaluate("document.querySelectorAll('.model table').length") == 1
+
+
+def test_table_of_all_metrics_sorts(browser: Browser, address: str) -> None:
+    """Though it is made after the page was opened."""
+    first = "document.querySelector('table.wide tbody.entrants th a').textContent"
+    with browser.beside(address, first=NEVER_IDLE) as page:
+        page.locator("details.all > summary").first.click()
+        names = page.locator("table.wide").first.locator("tbody.entrants th a").all_inner_texts()
+        page.locator("table.wide th button").first.click()
+        assert page.evaluate(first) == min(names)
+        page.locator("table.wide th button").first.click()
+        assert page.evaluate(first) == max(names)
+
+
+def test_search_finds_what_is_closed(browser: Browser) -> None:
+    """Soon after the page was opened, all of it is there."""
+    browser.until(MADE)
+    assert browser.run("document.querySelectorAll('.model[open]').length") == 0
+    assert "genobench run --models vae" in browser.run(
+        "document.getElementById('model-vae').textContent"
+    )
+
+
+def test_without_scripts_nothing_is_missing(browser: Browser, address: str) -> None:
+    """A reader who forbids scripts opens the same parts, and the same words stand in them."""
+    parts = "[...document.querySelectorAll('details, section')]"
+    words = f"{parts}.map(part => part.textContent)"
+    browser.until(MADE)
+    with browser.beside(address, scripts=False) as page:
+        assert page.evaluate(words) == browser.run(words)
+        page.locator("#model-vae > summary").click()
+        assert page.locator("#model-vae .appearance[open] table").is_visible()
+        assert page.locator("#model-vae .appearance[open] svg").first.is_visible()
+
+
 def test_flag_says_its_sentence_on_focus_and_on_hover(browser: Browser) -> None:
     """Escape puts it away; the sentence is also below the table."""
     flag = "document.querySelector('#results .flag')"
@@ -221,7 +288,7 @@ def test_everything_is_reached_by_tab(browser: Browser) -> None:
 def test_no_width_scrolls_sideways(browser: Browser, address: str, width: int) -> None:
     """With everything open; wide tables scroll by themselves."""
     browser.open(address, width=width, height=812)
-    browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    _open_all(browser)
     page = "document.documentElement"
     assert browser.run(f"{page}.scrollWidth") <= browser.run(f"{page}.clientWidth") <= width
 
@@ -251,9 +318,25 @@ def test_policy_stops_what_does_not_belong(browser: Browser) -> None:
     assert any("Content Security Policy" in text for text in browser.complaints)
 
 
+@pytest.mark.parametrize(
+    ("attempt", "refused"),
+    [
+        ("document.body.insertAdjacentHTML('beforeend', '<b>put</b>')", "TrustedHTML"),
+        ("trustedTypes.createPolicy('parts', {createHTML: text => text})", "already exists"),
+        ("trustedTypes.createPolicy('others', {createHTML: text => text})", "disallowed"),
+    ],
+)
+def test_no_text_but_the_page_becomes_elements(
+    browser: Browser, attempt: str, refused: str
+) -> None:
+    """Neither directly nor by a policy beside the page's own."""
+    with pytest.raises(Error, match=refused):
+        browser.run(attempt)
+
+
 def test_no_complaint_and_no_request(browser: Browser, address: str) -> None:
     """After all of it was used: the console is empty, and the page is all that was loaded."""
-    browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    _open_all(browser)
     browser.run("document.querySelectorAll('th button').forEach(b => b.click())")
     browser.run("document.querySelectorAll('.flag').forEach(f => f.focus())")
     assert browser.complaints == []
@@ -272,7 +355,7 @@ def test_no_accessibility_violation(browser: Browser, scheme: Literal["light", "
     """Of any severity, with everything open."""
     browser.prefer(scheme)
     browser.enforce_policy(False)
-    browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    _open_all(browser)
     browser.run(f"{AXE.read_text(encoding='utf-8')}; 0")
     passed, violated = browser.run(
         "axe.run().then(r => [r.passes.map(p => p.id), r.violations.map(v => [v.impact, v.id])])"

@@ -97,6 +97,19 @@ def test_elements_are_closed_in_order(document: Document) -> None:
     assert max(ids.values()) == 1
 
 
+def test_closed_parts_are_whole_and_no_target(made: Tables, text: str) -> None:
+    """What is made when it is opened: every data set of a model, every table of all metrics."""
+    parts = re.findall(r"<noscript>(.*?)</noscript>", text, re.DOTALL)
+    appearances = sum(len(block.models) for block in made.blocks)
+    wide = sum(sum(map(t.measured, t.metrics)) > 1 for b in made.blocks for t in b.tables)
+    assert len(parts) == appearances + wide == text.count("noscript>") / 2
+    for part in parts:
+        document = Document(part)
+        assert document.unbalanced == document.inside == []
+        assert not any("id" in attributes for _, attributes in document.elements)
+        assert document.of("table")
+
+
 def test_links_and_descriptions_have_targets(document: Document) -> None:
     """Links within the page, and sentences that are shown on hover, lead somewhere."""
     ids = {a["id"] for _, a in document.elements if "id" in a}

@@ -153,6 +153,39 @@ def test_children_are_gone_when_an_interrupt_arrives(bench: Any) -> None:
     assert not bench.store.records()
 
 
+def test_what_was_heard_is_kept_when_an_interrupt_arrives(bench: Any) -> None:
+    """A fit that was told of a moment ago has its record, though nothing was written yet."""
+
+    def listen(event: Any) -> None:
+        if isinstance(event, JobPhase) and event.phase == "score:one":
+            assert not bench.store.records()
+            raise KeyboardInterrupt
+
+    options = bench.options([bench.generator("told")], [bench.task("one")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executor, "KEEP_SECONDS", 60.0)
+        with pytest.raises(KeyboardInterrupt):
+            run_benchmark(options, listen)
+    assert (bench.record("told")["status"], bench.record("told")["scores"]) == ("ok", {})
+    assert bench.run([bench.generator("told")], [bench.task("one")]).statuses == {"ok": 1}
+
+
+def test_what_was_heard_is_kept_while_the_child_goes_on(bench: Any) -> None:
+    """A fit is on disk long before a slow score is."""
+    slow = """
+        def score(self, synthetic, reference, *, seed):
+            import time
+            from pathlib import Path
+            records = Path(__file__).parent.parent / "out" / "records"
+            deadline = time.monotonic() + 30
+            while not list(records.glob("[!.]*.json")) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert list(records.glob("[!.]*.json")), "the fit was not written"
+            return super().score(synthetic, reference, seed=seed)
+    """
+    assert bench.run([bench.generator("told")], [bench.task("one", slow)]).statuses == {"ok": 1}
+
+
 def test_termination_is_an_interrupt_and_only_within() -> None:
     """SIGTERM cleans up like Ctrl-C; afterwards the old disposition is back."""
     before = signal.getsignal(signal.SIGTERM)

@@ -15,7 +15,7 @@ from genobench.registry import generators
 training = import_module("genobench.baselines._training")
 
 TOGETHER: dict[str, Any] = {"gpus_per_fit": 2, "timeout_seconds": 900.0}
-# descends a plane of its own in every process, from different places, towards the people it gets
+# what each process notes of a descent to which it brings its own noise and its own validation
 DESCENT = """
 def fit(self, train, validation, *, seed, budget):
     import torch

@@ -50,8 +50,17 @@ COLOURS = 32  # of an image
 Floats = NDArray[np.float64]
 
 
+def possible(run: Path, taken: Iterable[Path], tables: Tables) -> tuple[list[Block], list[str]]:
+    """Data sets of the records taken over whose samples the run keeps, and why not of others."""
+    there = {path.stem for path in taken}
+    blocks = [b for b in tables.blocks if not there.isdisjoint(r["key"] for r in b.records)]
+    reasons = {block.name: missing(run, block) for block in blocks}
+    said = [f"{name}: {reason}" for name, reason in reasons.items() if reason]
+    return [block for block in blocks if not reasons[block.name]], said
+
+
 def keep(
-    run: Path, taken: Iterable[Path], tables: Tables, cards: Mapping[str, Card]
+    run: Path, taken: Iterable[Path], blocks: Iterable[Block], cards: Mapping[str, Card]
 ) -> tuple[list[Path], list[str]]:
     """Write the portrait of each sample of a run beside its record in leaderboards.
 
@@ -59,8 +68,8 @@ def keep(
     ----------
     run, taken
         A run, and its records as they were taken over.
-    tables
-        Of the leaderboards.
+    blocks
+        Data sets of the leaderboards; see `possible`.
     cards
         Of generators by name.
 
@@ -71,12 +80,7 @@ def keep(
     there = {path.stem: path for path in taken}
     written: list[Path] = []
     reasons = []
-    for block in tables.blocks:
-        if there.keys().isdisjoint(record["key"] for record in block.records):
-            continue
-        if reason := missing(run, block):
-            reasons.append(f"{block.name}: {reason}")
-            continue
+    for block in blocks:
         try:
             for key, portrait in portraits(run, block, cards):
                 written.append(there[key].with_suffix(SUFFIX))
