@@ -118,6 +118,19 @@
     apply();
   }
 
+  // What lies between is laid out only as it comes near, and moves the target: gone to until it
+  // stays where it is, unless the reader moves on.
+  let going = 0;
+  const goTo = (target, turn = ++going, left = 30) => {
+    target.scrollIntoView();
+    const top = target.getBoundingClientRect().top;
+    const stays = () => Math.abs(target.getBoundingClientRect().top - top) < 1;
+    setTimeout(() => { if (left && turn === going && !stays()) goTo(target, turn, left - 1); }, 60);
+  };
+  for (const moved of ["wheel", "touchstart", "keydown", "pointerdown"]) {
+    addEventListener(moved, () => { going += 1; }, { passive: true });
+  }
+
   // A link to something inside a closed part opens it.
   const open = () => {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -126,7 +139,7 @@
       if (part.tagName === "DETAILS") part.open = true;
     }
     makeOpen(document);
-    target.scrollIntoView();
+    goTo(target);
     const summary = target.tagName === "DETAILS" && target.querySelector("summary");
     if (summary) summary.focus({ preventScroll: true });
   };

@@ -28,6 +28,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH"),
     pytest.mark.xdist_group("browser"),
 ]
+COMMITTED = Path(__file__).parents[2] / "leaderboards" / "index.html"
 FIRST = "document.querySelector('#results .block')"
 TABLE = f"{FIRST}.querySelector('table.main')"
 NEVER_IDLE = "window.requestIdleCallback = () => 0"
@@ -185,6 +186,22 @@ def test_address_of_a_model_opens_it(browser: Browser, address: str) -> None:
     browser.until("document.readyState === 'complete' && location.hash === '#model-vae'")
     assert browser.run("document.getElementById('model-vae').open") is True
     assert browser.run("[...document.querySelectorAll('.model[open]')].length") == 1
+
+
+@pytest.mark.parametrize("target", ["model-tilted", "metrics", "table-mice-small-privacy"])
+def test_link_to_a_far_place_arrives(started: Browser, target: str) -> None:
+    """On the committed page, of which what lies between is laid out on the way only."""
+    top = f"document.getElementById('{target}').getBoundingClientRect().top"
+    started.open("about:blank")
+    started.open(f"{COMMITTED.as_uri()}#{target}")
+    started.until(f"0 <= {top} && {top} < 100")
+    started.page.wait_for_timeout(500)
+    assert 0 <= started.run(top) < 100
+    started.open(COMMITTED.as_uri())
+    started.run(f"location.hash = '#{target}'")
+    started.until(f"0 <= {top} && {top} < 100")
+    started.page.wait_for_timeout(500)
+    assert 0 <= started.run(top) < 100
 
 
 def test_closed_parts_are_made_when_opened(browser: Browser, address: str) -> None:
