@@ -15,6 +15,7 @@ from genobench.run.plan import Todo
 from genobench.run.retries import Retries
 from genobench.run.store import Store
 
+DEAR_SECONDS = 0.5  # that a result took, from which on none is to be lost
 REFERENCE = "reference: "  # begins the error of a score whose reference could not be made
 INTERRUPTS = ("SIGTERM", "SIGINT", "SIGHUP")
 
@@ -129,14 +130,19 @@ class Ledger:
         self.record |= {"status": "ok", "phase": "done", "error": None}
         self.fitted = True
         parts = ("fit_seconds", "sample_seconds", "resample_seconds")
-        self._worked += sum(message["resources"][part] for part in parts)
-        self._unwritten = True
+        self._enter(sum(message["resources"][part] for part in parts))
 
     def _take_score(self, task: str, entry: Mapping[str, Any]) -> None:
         self.record["scores"][task] = dict(entry)
         self.open_tasks.pop(task, None)
-        self._worked += float(entry["seconds"] or 0.0)
+        self._enter(float(entry["seconds"] or 0.0))
+
+    def _enter(self, seconds: float) -> None:
+        """Count what a result took; what took long is written at once, other results together."""
+        self._worked += seconds
         self._unwritten = True
+        if self.fitted and seconds > DEAR_SECONDS:
+            self._write()
 
     def _take_failure(self, ended: Ended) -> bool:
         """Lay it to the fit or to the task that ran; True when there is more to be done."""

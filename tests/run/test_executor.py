@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from genobench.errors import GenobenchError
-from genobench.run import environment, executor
+from genobench.run import environment, executor, ledger
 from genobench.run.benchmark import run_benchmark
 from genobench.run.events import JobPhase
 from genobench.run.executor import Work, interruptible, make_slots, resolve_device, visible_gpus
@@ -168,6 +168,22 @@ def test_what_was_heard_is_kept_when_an_interrupt_arrives(bench: Any) -> None:
             run_benchmark(options, listen)
     assert (bench.record("told")["status"], bench.record("told")["scores"]) == ("ok", {})
     assert bench.run([bench.generator("told")], [bench.task("one")]).statuses == {"ok": 1}
+
+
+def test_what_took_long_is_written_at_once(bench: Any) -> None:
+    """Such a fit has its record before the run says that its scores have begun."""
+    found = []
+
+    def listen(event: Any) -> None:
+        if isinstance(event, JobPhase) and event.phase == "score:one":
+            found.extend(bench.store.records())
+
+    options = bench.options([bench.generator("told")], [bench.task("one")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executor, "KEEP_SECONDS", 60.0)
+        patch.setattr(ledger, "DEAR_SECONDS", 0.0)
+        run_benchmark(options, listen)
+    assert [(record["status"], record["scores"]) for record in found] == [("ok", {})]
 
 
 def test_what_was_heard_is_kept_while_the_child_goes_on(bench: Any) -> None:
