@@ -89,8 +89,12 @@ def test_same_command_goes_on(blows: Any) -> None:
 
 @pytest.mark.parametrize("turn", [1, 2])
 def test_killed_while_a_record_is_written(bench: Any, turn: int) -> None:
-    """The half of it has another name: the old record, or none, is read, and the job goes on."""
-    task, models = bench.task("one"), [bench.generator("counted", COUNTED)]
+    """The half of it has another name: the old record, or none, is read, and the job goes on.
+
+    It is written when a fit that took a second was told, and at the end.
+    """
+    slow = COUNTED.replace("    return", "    time.sleep(1)\n    return")
+    task, models = bench.task("one"), [bench.generator("counted", slow)]
     assert drive(bench, f"writing records {turn}", task, models).returncode == -signal.SIGKILL
     assert len(list((bench.out / "records").glob(".*.part"))) == 1
     assert {r["status"] for r in whole(bench).values()} == ({"ok"} if turn == 2 else set())
