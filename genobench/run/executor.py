@@ -150,11 +150,11 @@ class _Running:
             self.unkept = None
 
     def _closed(self) -> Ended:
-        with ExitStack() as failed:  # who cannot be told how it ended keeps what it said
-            failed.callback(self.keep)
-            ended = self.child.close()
-            failed.pop_all()
-        return ended
+        try:
+            return self.child.close()
+        except BaseException:  # how it ended cannot be told: what it said is kept
+            self.keep()
+            raise
 
 
 def _wait(running: Sequence[_Running]) -> None:

@@ -5,9 +5,9 @@
     python tests/benchmarks/scale_child.py make GENERATOR FOLDER ORDER
 
 ``FOLDER`` holds a split and ``synthetic.npy``, as `biobank_split` writes them; ``BYTES`` stand for
-`moments.WHOLE`; ``ORDER`` are a generator's settings and the share of the latents' bound that the
-split has, of that of a whole biobank, as JSON. Prints one line of JSON. A task's labels
-are shuffled once and trees of one depth are grown, which takes as much memory as all of it and less
+`moments.WHOLE`; ``ORDER`` is JSON: a generator's settings, and the split's share of a biobank, by
+which the bound on held latents is made smaller. Prints one line of JSON. A task's labels are
+shuffled once and trees of one depth are grown, which takes as much memory as all of it and less
 time. The round trip of a task that asks for one brings the test people back as they were.
 """
 

@@ -25,6 +25,13 @@ def fit(self, train, validation, *, seed, budget):
     x = torch.from_numpy(train.genotypes.astype(np.float32))
     people, noise = [], []
     with training.seeded(seed, "fit"):
+        plane = torch.nn.Linear(24, 1)
+        error = lambda index: plane(x[index]).square().mean()
+        weights = [*plane.parameters()]
+        wanted = torch.autograd.grad(error(torch.arange(20)), weights)
+        error(parallel.share(torch.arange(20))).backward()
+        parallel.mean_gradients(plane)
+        gradients = [(g.norm(), (p.grad - g).norm()) for p, g in zip(weights, wanted)]
         network = torch.nn.Sequential(torch.nn.Linear(24, 24), torch.nn.BatchNorm1d(24))
 
         def loss(index):
@@ -38,7 +45,8 @@ def fit(self, train, validation, *, seed, budget):
         )
     values = [v.flatten().double() for v in network.state_dict().values()]
     self.w_ = torch.cat(values).numpy()
-    for what, value in (("people", people), ("noise", noise), ("weights", self.w_)):
+    for what, value in (("people", people), ("noise", noise), ("weights", self.w_),
+                        ("gradients", gradients)):
         np.save(FOLDER / f"{Path(__file__).stem}-{rank}-{what}.npy", value)
     self.p_ = np.full(24, 0.5)
     return self
@@ -57,7 +65,7 @@ def ranks(shared_bench: Any) -> dict[str, Any]:
     assert record["status"] == "ok", record["error"]
     found = {
         what: [np.load(shared_bench.plugins / f"descent-{r}-{what}.npy") for r in (0, 1)]
-        for what in ("people", "noise", "weights")
+        for what in ("people", "noise", "weights", "gradients")
     }
     return {**found, "learning": record["learning"]}
 
@@ -83,7 +91,13 @@ def test_all_have_the_network_of_the_first(ranks: dict[str, Any]) -> None:
 
 
 def test_mean_gradients_are_those_of_the_batch(ranks: dict[str, Any]) -> None:
-    """A fit that is alone is left as it is; nobody's state of torch is moved."""
+    """Of each parameter, from the shares of two processes."""
+    for length, apart in np.concatenate(ranks["gradients"]):
+        assert apart < 1e-5 * length
+
+
+def test_a_fit_that_is_alone_is_left_as_it_is() -> None:
+    """Its gradients, and torch's state."""
     parallel = import_module("genobench.parallel")
     network = torch.nn.Linear(3, 1)
     network(torch.ones(2, 3)).sum().backward()
